@@ -1,0 +1,93 @@
+-- What must hold at every moment. Each statement returns the rows that break its claim; none may.
+-- Run by `flask db check`, after every flow test, and shown on the dashboard.
+
+-- order_totals: an order's subtotal is the sum of its lines
+SELECT o.id, o.number, o.subtotal, COALESCE(SUM(oi.line_total), 0) AS lines_total
+  FROM orders o
+  LEFT JOIN order_items oi ON oi.order_id = o.id
+ GROUP BY o.id, o.number, o.subtotal
+HAVING o.subtotal <> lines_total;
+
+-- stock_movements: the movements of a variant add up to its stock
+SELECT v.id, v.sku, v.stock, COALESCE(SUM(sm.delta), 0) AS moved
+  FROM variants v
+  LEFT JOIN stock_movements sm ON sm.variant_id = v.id
+ GROUP BY v.id, v.sku, v.stock
+HAVING v.stock <> moved;
+
+-- stock_never_negative: nothing is oversold
+SELECT v.id, v.sku, v.stock
+  FROM variants v
+ WHERE v.stock < 0;
+
+-- order_stock: an order holds what it ordered, and a cancelled one nothing
+SELECT oi.order_id, oi.variant_id, o.status, oi.quantity, COALESCE(SUM(sm.delta), 0) AS moved
+  FROM order_items oi
+  JOIN orders o ON o.id = oi.order_id
+  LEFT JOIN stock_movements sm ON sm.order_id = oi.order_id AND sm.variant_id = oi.variant_id
+ GROUP BY oi.order_id, oi.variant_id, o.status, oi.quantity
+HAVING (o.status IN ('pending', 'processing', 'shipped', 'delivered') AND moved <> -oi.quantity)
+    OR (o.status = 'cancelled' AND moved <> 0);
+
+-- order_paid: what an order counts as paid is what its payments settled
+SELECT o.id, o.number, o.paid, COALESCE(SUM(p.settled_amount), 0) AS settled
+  FROM orders o
+  LEFT JOIN payments p ON p.order_id = o.id AND p.status = 'succeeded'
+ GROUP BY o.id, o.number, o.paid
+HAVING o.paid <> settled;
+
+-- paid_in_full: an order is paid if and only if at least its total was settled
+SELECT o.id, o.number, o.payment_status, o.total, o.paid
+  FROM orders o
+ WHERE (o.payment_status IN ('paid', 'partially_refunded', 'refunded') AND o.paid < o.total)
+    OR (o.payment_status IN ('unpaid', 'pending') AND o.paid >= o.total);
+
+-- prompt_open: an order waits for a prompt if and only if an attempt is open
+SELECT o.id, o.number, o.payment_status
+  FROM orders o
+ WHERE o.payment_status = 'pending'
+   AND NOT EXISTS (
+       SELECT 1
+         FROM payments p
+        WHERE p.order_id = o.id
+          AND p.status IN ('created', 'sent', 'unknown'));
+
+-- order_status_has_event: the last event that changed the status tells the status
+SELECT o.id, o.number, o.status
+  FROM orders o
+ WHERE NOT EXISTS (
+       SELECT 1
+         FROM order_events oe
+        WHERE oe.order_id = o.id
+          AND oe.to_status = o.status
+          AND oe.id = (SELECT MAX(last.id)
+                         FROM order_events last
+                        WHERE last.order_id = o.id
+                          AND last.to_status IS NOT NULL));
+
+-- unpaid_orders_expire: an order that holds stock unpaid has a time at which it gives it back
+SELECT o.id, o.number
+  FROM orders o
+ WHERE o.status = 'pending'
+   AND o.payment_status IN ('unpaid', 'pending')
+   AND o.expires_at IS NULL;
+
+-- callbacks_stuck: no callback waits for an hour
+SELECT pc.id, pc.kind, pc.attempts, pc.last_error
+  FROM provider_callbacks pc
+ WHERE pc.applied_at IS NULL
+   AND pc.received_at < UTC_TIMESTAMP(6) - INTERVAL 1 HOUR;
+
+-- outbox_stuck: no event waits for an hour, and none was given up
+SELECT oe.id, oe.topic, oe.attempts, oe.last_error
+  FROM outbox_events oe
+ WHERE oe.dead_at IS NOT NULL
+    OR (oe.done_at IS NULL AND oe.created_at < UTC_TIMESTAMP(6) - INTERVAL 1 HOUR);
+
+-- product_prices: a product's price is its cheapest living variant's
+SELECT p.id, p.slug, p.price, p.price_max, MIN(v.price) AS lowest, MAX(v.price) AS highest
+  FROM products p
+  JOIN variants v ON v.product_id = p.id AND v.deleted_at IS NULL
+ WHERE p.deleted_at IS NULL
+ GROUP BY p.id, p.slug, p.price, p.price_max
+HAVING p.price <> lowest OR p.price_max <> highest;

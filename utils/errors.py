@@ -1,0 +1,188 @@
+"""Domain errors: what services raise, and what clients read as problem+json.
+
+A class is an HTTP status, a stable `code` and a sentence. The keywords of the constructor fill the sentence and
+become `data`. No Flask here: `utils.web` renders them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class ShopError(Exception):
+    """Something went wrong in a way that the caller can act upon."""
+
+    status = 500
+    code = "internal_error"
+    detail = "Something went wrong on our side. Try again; if it stays, tell us the request id."
+    # Seconds until a retry makes sense; sent as Retry-After.
+    retry_after: int | None = None
+
+    def __init__(self, detail: str | None = None, *, fields: Mapping[str, str] | None = None, **data: object) -> None:
+        self.data = data
+        self.fields = dict(fields or {})
+        self.detail = detail or type(self).detail.format(**data)
+        super().__init__(self.detail)
+
+
+# --- 400, 401, 403, 404, 412, 413, 422
+
+
+class MalformedRequest(ShopError):
+    status, code, detail = 400, "malformed_request", "The request cannot be read."
+
+
+class BadCursor(ShopError):
+    status, code = 400, "bad_cursor"
+    detail = "This cursor is not one of ours, or it belongs to another list. Start again without it."
+
+
+class NotLoggedIn(ShopError):
+    status, code, detail = 401, "not_logged_in", "Log in first: send Authorization: Bearer <access token>."
+
+
+class InvalidToken(ShopError):
+    status, code, detail = 401, "invalid_token", "This token is not valid. Log in again."
+
+
+class TokenExpired(ShopError):
+    status, code, detail = 401, "token_expired", "This token has expired. Use the refresh token or log in again."
+
+
+class TokenRevoked(ShopError):
+    status, code, detail = 401, "token_revoked", "This session has ended. Log in again."
+
+
+class TokenReused(ShopError):
+    status, code = 401, "token_reused"
+    detail = "This refresh token was used before, so its whole session is closed. Log in again."
+
+
+class InvalidCredentials(ShopError):
+    status, code, detail = 401, "invalid_credentials", "The user name, e-mail or password is wrong."
+
+
+class Forbidden(ShopError):
+    status, code, detail = 403, "forbidden", "You may not do this. It needs the permission {permission}."
+
+
+class NotFound(ShopError):
+    status, code, detail = 404, "not_found", "There is no {what} here, or it is not yours."
+
+
+class PreconditionFailed(ShopError):
+    status, code = 412, "precondition_failed"
+    detail = "Somebody changed this since you read it. Read it again and repeat your change."
+
+
+class InvalidFields(ShopError):
+    status, code, detail = 422, "invalid_fields", "Some fields are not valid; see errors."
+
+
+class VariantRequired(ShopError):
+    status, code, detail = 422, "variant_required", "This product comes in several variants; send variant_id."
+
+
+class IdempotencyMismatch(ShopError):
+    status, code = 422, "idempotency_mismatch"
+    detail = "This Idempotency-Key was used with another request. Use a new key for a new request."
+
+
+# --- 409: the state of things stands against it
+
+
+class Conflict(ShopError):
+    status, code, detail = 409, "conflict", "The present state does not allow this."
+
+
+class StaleRow(Conflict):
+    code, detail = "stale_row", "Somebody else changed this at the same moment. Read it again and repeat."
+
+
+class IdempotencyInProgress(Conflict):
+    code = "idempotency_in_progress"
+    detail = "The first request under this Idempotency-Key is still running. Ask again in a moment."
+    retry_after = 1
+
+
+class UsernameTaken(Conflict):
+    code, detail = "username_taken", "This user name is taken."
+
+
+class EmailTaken(Conflict):
+    code, detail = "email_taken", "An account with this e-mail address exists."
+
+
+class SlugTaken(Conflict):
+    code, detail = "slug_taken", "Another one has this slug."
+
+
+class SkuTaken(Conflict):
+    code, detail = "sku_taken", "Another variant has this SKU."
+
+
+class OptionsTaken(Conflict):
+    code, detail = "options_taken", "Another variant of this product has the very same options."
+
+
+class CategoryInUse(Conflict):
+    code, detail = "category_in_use", "Products stand in this category. Move them first."
+
+
+class CategoryCycle(Conflict):
+    code, detail = "category_cycle", "A category cannot stand below itself."
+
+
+class StaleStock(Conflict):
+    code, detail = "stale_stock", "The stock is {stock}, not what you expected. Nothing was changed."
+
+
+class OutOfStock(Conflict):
+    code, detail = "out_of_stock", "There is not enough left of this."
+
+
+class CartEmpty(Conflict):
+    code, detail = "cart_empty", "The cart is empty. Put something in it first."
+
+
+class PriceChanged(Conflict):
+    code, detail = "price_changed", "The total is now {total}. Look again, then order with the new expected_total."
+
+
+class IllegalTransition(Conflict):
+    code, detail = "illegal_transition", "From {current} it cannot become {wanted}."
+
+
+class AlreadyPaid(Conflict):
+    code, detail = "already_paid", "This order is paid."
+
+
+class OrderClosed(Conflict):
+    code, detail = "order_closed", "This order is {status}; it cannot be paid any more."
+
+
+class PaymentInProgress(Conflict):
+    code = "payment_in_progress"
+    detail = "A payment prompt for this order is open on the phone. Finish it there, or wait until it ends."
+
+
+# --- 5xx: provider and database
+
+
+class PaymentRefused(ShopError):
+    status, code, detail = 502, "payment_refused", "M-Pesa refused the request: {reason}."
+
+
+class PaymentUnavailable(ShopError):
+    status, code, detail = 503, "payment_unavailable", "M-Pesa cannot be reached just now. Nothing was charged."
+    retry_after = 10
+
+
+class DatabaseUnavailable(ShopError):
+    status, code, detail = 503, "database_unavailable", "The shop's database is away for a moment. Try again."
+    retry_after = 2
+
+
+class DatabaseBusy(ShopError):
+    status, code, detail = 503, "database_busy", "Too many want the same thing at once. Try again."
+    retry_after = 1
