@@ -1,0 +1,158 @@
+"""The bundled Daraja simulator: Safaricom's wire over real HTTP, for development and tests.
+
+Owns the program: the application, its page and books for developers, the server and the command. The
+provider's wire is in simulator_wire, what becomes of a prompt in simulator_stage and simulator_stories.
+It stands beside the shop: no database, none of the shop's settings, nothing kept on disk.
+"""
+
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from typing import Any, Final
+
+import click
+from flask import Flask, Response, jsonify, render_template_string
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from payments.simulator_stage import Stage, mask_phone
+from payments.simulator_stories import stories_table
+from payments.simulator_wire import PROVIDER_ROUTES, Fault, Provider, render_fault
+
+SIMULATOR_KEY: Final = "simulator-consumer-key"
+SIMULATOR_SECRET: Final = "simulator-consumer-secret"  # noqa: S105 - opens nothing but this simulator
+SIMULATOR_SHORTCODE: Final = "174000"
+SIMULATOR_PASSKEY: Final = "simulator-passkey-that-opens-nothing-elsewhere"
+
+
+def create_simulator(
+    *,
+    speed: float = 1.0,
+    seed: int | None = None,
+    consumer_key: str | None = None,
+    consumer_secret: str | None = None,
+    shortcode: str = SIMULATOR_SHORTCODE,
+    passkey: str = SIMULATOR_PASSKEY,
+) -> Flask:
+    """Build the simulator. Without a consumer key and secret, any pair that is not empty is let in.
+
+    Its Provider is `app.extensions["simulator"]`; whoever serves the application stops `.stage` at the end.
+    """
+    app = Flask(__name__, static_folder=None, template_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it, its base has not
+    provider = Provider(
+        stage=Stage(speed=speed, seed=seed),
+        consumer_key=consumer_key,
+        consumer_secret=consumer_secret,
+        shortcode=shortcode,
+        passkey=passkey,
+    )
+    app.extensions["simulator"] = provider
+    for method, path, view in PROVIDER_ROUTES + SIMULATOR_ROUTES:
+        app.add_url_rule(path, endpoint=path, view_func=partial(view, provider), methods=[method])
+    app.register_error_handler(Fault, partial(render_fault, provider))
+    return app
+
+
+def show_book(provider: Provider) -> Response:
+    payments = list(provider.stage.book.values())
+    return jsonify(payments=[asdict(p) for p in payments], total=sum(p.amount for p in payments))
+
+
+def show_deliveries(provider: Provider) -> Response:
+    return jsonify(deliveries=[asdict(d) for d in list(provider.stage.deliveries)])
+
+
+def show_page(provider: Provider) -> str:
+    stage = provider.stage
+    accepted = Counter(d.checkout_request_id for d in list(stage.deliveries) if d.accepted)
+    return render_template_string(
+        PAGE,
+        stories=stories_table(),
+        prompts=list(stage.prompts.values())[:-51:-1],
+        book=dict(stage.book),
+        accepted=accepted,
+        mask_phone=mask_phone,
+    )
+
+
+SIMULATOR_ROUTES: tuple[tuple[str, str, Callable[[Provider], Any]], ...] = (
+    ("GET", "/simulator/book", show_book),
+    ("GET", "/simulator/deliveries", show_deliveries),
+    ("GET", "/", show_page),
+)
+
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Daraja simulator</title>
+<style>body{font:15px sans-serif;margin:2em;max-width:70em}table{border-collapse:collapse;margin-bottom:2em}
+td,th{border:1px solid #ccc;padding:.3em .7em;text-align:left}</style>
+<h1>Daraja simulator</h1>
+<p>No money moves here. The last two digits of the phone choose what happens.</p>
+<table><tr><th>Phone ends in<th>Story<th>What happens
+{% for suffix, name, happens in stories %}<tr><td>{{ suffix }}<td>{{ name }}<td>{{ happens }}
+{% endfor %}</table>
+<h2>Last prompts</h2>
+<table><tr><th>Phone<th>Amount<th>Account<th>Story<th>Result<th>Receipt<th>Callbacks accepted
+{% for p in prompts %}<tr>
+<td>{{ mask_phone(p.phone) }}<td>{{ p.amount }}<td>{{ p.account }}<td>{{ p.story.name }}
+<td>{{ "open" if p.result_code is none else p.result_code }}
+<td>{{ p.receipt if p.receipt in book else "" }}<td>{{ accepted[p.checkout_request_id] }}
+{% else %}<tr><td colspan="7">None yet.
+{% endfor %}</table>
+<p><a href="/simulator/book">Book</a> · <a href="/simulator/deliveries">Callbacks</a></p></html>
+"""
+
+
+class QuietHandler(WSGIRequestHandler):
+    """No line for each request: the stage logs what matters. A broken-off answer closes its connection."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        pass
+
+    def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
+        self.close_connection = True
+
+
+def make_simulator_server(host: str, port: int, app: Flask) -> BaseWSGIServer:
+    return make_server(host, port, app, threaded=True, request_handler=QuietHandler)
+
+
+@contextmanager
+def running_simulator(**options: Any) -> Iterator[tuple[str, Provider]]:
+    """Serve a simulator on a free loopback port while the block runs; gives its address and its Provider."""
+    app = create_simulator(**options)
+    provider: Provider = app.extensions["simulator"]
+    server = make_simulator_server("127.0.0.1", 0, app)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="simulator-server", daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}", provider
+    finally:
+        provider.stage.stop()
+        server.shutdown()
+        thread.join()
+
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+TABLE = "\n".join(f"  {suffix:<7}{name:<19}{happens}" for suffix, name, happens in stories_table())
+
+
+@click.command("mpesa-simulator", epilog=f"\b\nThe last two digits of the phone choose the story:\n{TABLE}")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=5001, show_default=True)
+@click.option("--speed", default=1.0, type=click.FloatRange(0, min_open=True), help="2 is twice as fast.")
+@click.option("--seed", type=int, help="Makes ids and receipts reproducible.")
+def simulator_command(host: str, port: int, speed: float, seed: int | None) -> None:
+    """Serve the Daraja simulator until Ctrl-C or SIGTERM."""
+    app = create_simulator(speed=speed, seed=seed)
+    server = make_simulator_server(host, port, app)
+    for signal_number in STOP_SIGNALS:
+        signal.signal(signal_number, signal.default_int_handler)
+    click.echo(f"Daraja simulator on http://{host}:{server.port}\nPhone ends in:\n{TABLE}")
+    server.serve_forever()  # returns at KeyboardInterrupt
+    for signal_number in STOP_SIGNALS:  # a process manager may send a second one
+        signal.signal(signal_number, signal.SIG_IGN)
+    app.extensions["simulator"].stage.stop()

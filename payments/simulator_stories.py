@@ -1,0 +1,106 @@
+"""The stories that the bundled Daraja simulator can play, chosen by the last two digits of the phone.
+
+Owns the table of stories and the provider's prose for each result code; data only.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One thing that the payer does, and how often the shop is told of it."""
+
+    after: float  # seconds after the push, at speed 1
+    code: int
+    told: tuple[float, ...] = (0.0,)  # one callback each, seconds after the outcome
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An error that answers the push: no prompt is opened. Without a code it is the firewall's page."""
+
+    status: int
+    code: str | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Story:
+    name: str
+    happens: str
+    outcomes: tuple[Outcome, ...] = ()
+    answered: Literal["at once", "after the callback", "never"] = "at once"
+    refusal: Refusal | None = None
+
+
+PAID = Story("paid", "Paid after 1.5 s, one callback.", (Outcome(1.5, 0),))
+
+STORIES: dict[str, Story] = {
+    "01": Story("too little money", "Result 1 after 1.5 s.", (Outcome(1.5, 1),)),
+    "11": Story(
+        "callback first",
+        "Paid; the callback comes before the push's own answer.",
+        (Outcome(0.2, 0),),
+        answered="after the callback",
+    ),
+    "20": Story("slow", "Paid after 20 s.", (Outcome(20, 0),)),
+    "21": Story("wrong PIN", "Result 2001 after 1.5 s.", (Outcome(1.5, 2001),)),
+    "32": Story("cancelled", "Result 1032 after 1.5 s.", (Outcome(1.5, 1032),)),
+    "33": Story(
+        "told three times", "Paid; the same callback three times.", (Outcome(1.5, 0, told=(0, 1, 3)),)
+    ),
+    "37": Story("unreachable", "Result 1037 after 3 s.", (Outcome(3, 1037),)),
+    "40": Story(
+        "refused",
+        "The push is refused: 400.002.02.",
+        refusal=Refusal(400, "400.002.02", "Bad Request - Invalid PhoneNumber"),
+    ),
+    "43": Story(
+        "firewall",
+        "The push is answered 403 with an HTML page.",
+        refusal=Refusal(403, None, "<html><body><h1>403 Forbidden</h1></body></html>"),
+    ),
+    "44": Story(
+        "callback lost",
+        "Paid after 1.5 s; no callback ever, only the query tells.",
+        (Outcome(1.5, 0, told=()),),
+    ),
+    "50": Story(
+        "spike arrest",
+        "The push is answered 500.003.02: try later.",
+        refusal=Refusal(500, "500.003.02", "Spike arrest violation. Too many requests"),
+    ),
+    "54": Story(
+        "answer lost",
+        "The push is never answered; paid and called back after 4 s.",
+        (Outcome(4, 0),),
+        answered="never",
+    ),
+    "70": Story(
+        "failed, then paid",
+        "Result 1037 after 1.5 s, result 0 after 5 s.",
+        (Outcome(1.5, 1037), Outcome(5, 0)),
+    ),
+}
+
+# The provider's prose for each result code. The query may put a prefix before it: nobody should match on it.
+DESCRIPTIONS: dict[int, str] = {
+    0: "The service request is processed successfully.",
+    1: "The balance is insufficient for the transaction.",
+    1032: "Request cancelled by user",
+    1037: "DS timeout user cannot be reached",
+    2001: "The initiator information is invalid.",
+}
+QUERY_PREFIXES: dict[int, str] = {1037: "[STK_CB - ]", 2001: "[STK_CB - ]"}
+
+
+def stories_table() -> list[tuple[str, str, str]]:
+    """List suffix, name and what happens, for the readme, --help and the page."""
+    rows = [(suffix, story.name, story.happens) for suffix, story in sorted(STORIES.items())]
+    return [*rows, ("other", PAID.name, PAID.happens)]
+
+
+def story_for(phone: str) -> Story:
+    """Choose the story by the last two digits of the phone."""
+    return STORIES.get(phone[-2:], PAID)
