@@ -53,6 +53,6 @@ def configure(level: str, stream: TextIO | None = None) -> None:
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
-    """Return the logger of a module; its name is the key `logger` of each line."""
-    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(logger=name)
+    """Return the logger of a module; its name is the key `module` of each line."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(module=name)  # "logger" is taken
     return logger
