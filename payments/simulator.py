@@ -2,14 +2,14 @@
 
 Owns the program: the application, its page and books for developers, the server and the command. The
 provider's wire is in simulator_wire, what becomes of a prompt in simulator_stage and simulator_stories.
-It stands beside the shop: no database, none of the shop's settings, nothing kept on disk.
+It stands beside the shop: no database, no settings, nothing kept on disk.
 """
 
 import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from typing import Any, Final
@@ -18,14 +18,16 @@ import click
 from flask import Flask, Response, jsonify, render_template_string
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from payments.simulator_stage import Stage, mask_phone
+from config import SIMULATOR_CREDENTIALS, simulator_port
+from payments.simulator_stage import Stage
 from payments.simulator_stories import stories_table
 from payments.simulator_wire import PROVIDER_ROUTES, Fault, Provider, render_fault
+from utils import phones
 
-SIMULATOR_KEY: Final = "simulator-consumer-key"
-SIMULATOR_SECRET: Final = "simulator-consumer-secret"  # noqa: S105 - opens nothing but this simulator
-SIMULATOR_SHORTCODE: Final = "174000"
-SIMULATOR_PASSKEY: Final = "simulator-passkey-that-opens-nothing-elsewhere"
+SIMULATOR_KEY: Final = SIMULATOR_CREDENTIALS["MPESA_CONSUMER_KEY"]
+SIMULATOR_SECRET: Final = SIMULATOR_CREDENTIALS["MPESA_CONSUMER_SECRET"]
+SIMULATOR_SHORTCODE: Final = SIMULATOR_CREDENTIALS["MPESA_SHORTCODE"]
+SIMULATOR_PASSKEY: Final = SIMULATOR_CREDENTIALS["MPESA_PASSKEY"]
 
 
 def create_simulator(
@@ -75,7 +77,7 @@ def show_page(provider: Provider) -> str:
         prompts=list(stage.prompts.values())[:-51:-1],
         book=dict(stage.book),
         accepted=accepted,
-        mask_phone=mask_phone,
+        mask=phones.mask,
     )
 
 
@@ -97,7 +99,7 @@ td,th{border:1px solid #ccc;padding:.3em .7em;text-align:left}</style>
 <h2>Last prompts</h2>
 <table><tr><th>Phone<th>Amount<th>Account<th>Story<th>Result<th>Receipt<th>Callbacks accepted
 {% for p in prompts %}<tr>
-<td>{{ mask_phone(p.phone) }}<td>{{ p.amount }}<td>{{ p.account }}<td>{{ p.story.name }}
+<td>{{ mask(p.phone) }}<td>{{ p.amount }}<td>{{ p.account }}<td>{{ p.story.name }}
 <td>{{ "open" if p.result_code is none else p.result_code }}
 <td>{{ p.receipt if p.receipt in book else "" }}<td>{{ accepted[p.checkout_request_id] }}
 {% else %}<tr><td colspan="7">None yet.
@@ -134,25 +136,32 @@ def running_simulator(**options: Any) -> Iterator[tuple[str, Provider]]:
         provider.stage.stop()
         server.shutdown()
         thread.join()
+        provider.stage.join_deliveries()
 
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 TABLE = "\n".join(f"  {suffix:<7}{name:<19}{happens}" for suffix, name, happens in stories_table())
 
 
+def stop_once(_signal_number: int, _frame: Any) -> None:
+    """Break off what runs; a second signal, as process managers send it, changes nothing."""
+    for signal_number in STOP_SIGNALS:
+        signal.signal(signal_number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 @click.command("mpesa-simulator", epilog=f"\b\nThe last two digits of the phone choose the story:\n{TABLE}")
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=5001, show_default=True)
+@click.option("--port", default=simulator_port(5000), show_default=True)
 @click.option("--speed", default=1.0, type=click.FloatRange(0, min_open=True), help="2 is twice as fast.")
 @click.option("--seed", type=int, help="Makes ids and receipts reproducible.")
 def simulator_command(host: str, port: int, speed: float, seed: int | None) -> None:
     """Serve the Daraja simulator until Ctrl-C or SIGTERM."""
     app = create_simulator(speed=speed, seed=seed)
     server = make_simulator_server(host, port, app)
-    for signal_number in STOP_SIGNALS:
-        signal.signal(signal_number, signal.default_int_handler)
-    click.echo(f"Daraja simulator on http://{host}:{server.port}\nPhone ends in:\n{TABLE}")
-    server.serve_forever()  # returns at KeyboardInterrupt
-    for signal_number in STOP_SIGNALS:  # a process manager may send a second one
-        signal.signal(signal_number, signal.SIG_IGN)
+    with suppress(KeyboardInterrupt):
+        for signal_number in STOP_SIGNALS:
+            signal.signal(signal_number, stop_once)
+        click.echo(f"Daraja simulator on http://{host}:{server.port}\nPhone ends in:\n{TABLE}")
+        server.serve_forever()
     app.extensions["simulator"].stage.stop()

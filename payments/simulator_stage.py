@@ -20,11 +20,12 @@ from functools import partial
 from typing import Any
 
 import requests
-import structlog
 
 from payments.simulator_stories import DESCRIPTIONS, Outcome, Story, story_for
+from utils import phones
+from utils.log import get_logger
 
-log = structlog.get_logger("simulator")
+log = get_logger(__name__)
 
 EAST_AFRICA_TIME = timezone(timedelta(hours=3))
 CALLBACK_TIMEOUT_SECONDS = (3, 10)  # connect, read: the provider does not wait for a slow shop
@@ -40,11 +41,6 @@ MERCHANT_ID_SHAPES = ("#####-########-1", "xxxx-xxxx-xxxx-xxxxxxxxxxxx########")
 # Opaque, of several lengths. Real ones may end in the payer's phone; these never do.
 CHECKOUT_ID_SHAPES = ("ws_CO_" + "#" * 18, "ws_CO_" + "#" * 26, "ws_CO_" + "#" * 60)
 BALANCE_ITEMS: tuple[list[dict[str, Any]], ...] = ([], [{"Name": "Balance"}])
-
-
-def mask_phone(phone: str) -> str:
-    """Show enough of a phone to know it again, too little to ring it."""
-    return f"{phone[:4]}*****{phone[-3:]}"
 
 
 class SubscriberBusy(Exception):
@@ -107,6 +103,7 @@ class Stage:
         self._speed = speed
         self._random = random.Random(seed)  # noqa: S311 - ids of a simulator, reproducible by intent
         self._receipts: set[str] = set()
+        self._posting: set[threading.Thread] = set()
         self._prompt_on_phone: dict[str, Prompt] = {}
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()  # keeps what is due at the same moment in its order
@@ -119,7 +116,7 @@ class Stage:
         """Put a prompt on a phone and plan its story. Raises SubscriberBusy."""
         with self._changed:
             if phone in self._prompt_on_phone:
-                raise SubscriberBusy(mask_phone(phone))
+                raise SubscriberBusy(phones.mask(phone))
             number = len(self.prompts)
             prompt = Prompt(
                 number=number,
@@ -140,7 +137,7 @@ class Stage:
             "prompt opened",
             provider_ref=prompt.checkout_request_id,
             story=prompt.story.name,
-            phone=mask_phone(phone),
+            phone=phones.mask(phone),
             amount=amount,
         )
         return prompt
@@ -162,6 +159,13 @@ class Stage:
             for prompt in self.prompts.values():
                 prompt.told.set()
         self._thread.join()
+
+    def join_deliveries(self) -> None:
+        """Wait until the callbacks under way are answered, or out of time."""
+        with self._changed:
+            posting = list(self._posting)
+        for thread in posting:
+            thread.join()
 
     def _new_receipt(self) -> str:
         receipt = self.new_id("S" + "@" * 9)
@@ -202,9 +206,11 @@ class Stage:
             self._plan(seconds, partial(self._post, prompt, outcome.code, body))
 
     def _post(self, prompt: Prompt, code: int, body: str) -> None:
-        threading.Thread(
+        posting = threading.Thread(
             target=self._deliver, args=(prompt, code, body), name="simulator-callback", daemon=True
-        ).start()
+        )
+        self._posting.add(posting)
+        posting.start()
 
     def _deliver(self, prompt: Prompt, code: int, body: str) -> None:
         status, answer, error = None, "", ""
@@ -231,9 +237,6 @@ class Stage:
             error=error,
             delivered_at=datetime.now(EAST_AFRICA_TIME).isoformat(timespec="milliseconds"),
         )
-        with self._changed:
-            self.deliveries.append(delivery)
-        prompt.told.set()
         log.info(
             "callback delivered",
             provider_ref=prompt.checkout_request_id,
@@ -242,6 +245,10 @@ class Stage:
             accepted=delivery.accepted,
             error=error,
         )
+        with self._changed:
+            self.deliveries.append(delivery)
+            self._posting.discard(threading.current_thread())
+        prompt.told.set()
 
 
 def callback_body(prompt: Prompt, code: int, paid_at: datetime) -> str:
