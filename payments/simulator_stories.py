@@ -47,9 +47,7 @@ STORIES: dict[str, Story] = {
     "20": Story("slow", "Paid after 20 s.", (Outcome(20, 0),)),
     "21": Story("wrong PIN", "Result 2001 after 1.5 s.", (Outcome(1.5, 2001),)),
     "32": Story("cancelled", "Result 1032 after 1.5 s.", (Outcome(1.5, 1032),)),
-    "33": Story(
-        "told three times", "Paid; the same callback three times.", (Outcome(1.5, 0, told=(0, 1, 3)),)
-    ),
+    "33": Story("told three times", "Paid; the same callback three times.", (Outcome(1.5, 0, told=(0, 1, 3)),)),
     "37": Story("unreachable", "Result 1037 after 3 s.", (Outcome(3, 1037),)),
     "40": Story(
         "refused",

@@ -168,7 +168,8 @@ class Tx(Reader):
         """Insert rows with one multi-row statement: `sql` ends in `VALUES (…)` for one of them."""
         head, _, one = sql.rpartition("VALUES")
         names = _names(one)
-        values, params = [], {}
+        values: list[str] = []
+        params: dict[str, Any] = {}
         for place, row in enumerate(rows):
             if set(row) != names:
                 raise StatementError(f"row {place} names {sorted(row)}, the statement {sorted(names)}")

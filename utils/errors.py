@@ -46,7 +46,11 @@ class InvalidToken(ShopError):
 
 
 class TokenExpired(ShopError):
-    status, code, detail = 401, "token_expired", "This token has expired. Use the refresh token or log in again."
+    status, code, detail = (
+        401,
+        "token_expired",
+        "This token has expired. Use the refresh token or log in again.",
+    )
 
 
 class TokenRevoked(ShopError):
@@ -146,7 +150,10 @@ class CartEmpty(Conflict):
 
 
 class PriceChanged(Conflict):
-    code, detail = "price_changed", "The total is now {total}. Look again, then order with the new expected_total."
+    code, detail = (
+        "price_changed",
+        "The total is now {total}. Look again, then order with the new expected_total.",
+    )
 
 
 class IllegalTransition(Conflict):
@@ -174,7 +181,11 @@ class PaymentRefused(ShopError):
 
 
 class PaymentUnavailable(ShopError):
-    status, code, detail = 503, "payment_unavailable", "M-Pesa cannot be reached just now. Nothing was charged."
+    status, code, detail = (
+        503,
+        "payment_unavailable",
+        "M-Pesa cannot be reached just now. Nothing was charged.",
+    )
     retry_after = 10
 
 

@@ -55,7 +55,7 @@ def claim(tx: db.Tx, *, scope: str, key: str, fingerprint: str) -> Claim | Answe
     """
     now = clock.now()
     token = secrets.token_hex(16)
-    fresh = tx.execute(
+    fresh_id = tx.insert(
         """
         INSERT IGNORE INTO idempotency_keys
             (scope, idempotency_key, fingerprint, claim, leased_until, created_at, expires_at)
@@ -72,6 +72,8 @@ def claim(tx: db.Tx, *, scope: str, key: str, fingerprint: str) -> Claim | Answe
             "expires_at": now + KEPT_FOR,
         },
     )
+    if fresh_id:
+        return Claim(fresh_id, token)
     row = tx.require_one(
         """
         SELECT id, fingerprint, status_code, content_type, body, answered_at
@@ -82,8 +84,6 @@ def claim(tx: db.Tx, *, scope: str, key: str, fingerprint: str) -> Claim | Answe
         {"scope": scope, "key": key},
         missing=IdempotencyInProgress(),
     )
-    if fresh:
-        return Claim(row["id"], token)
     if row["fingerprint"] != fingerprint:
         raise IdempotencyMismatch
     if row["answered_at"] is not None:
@@ -151,7 +151,7 @@ def let_go(tx: db.Tx, *, claim: Claim) -> None:
 
 
 @db.in_transaction
-def delete_expired(tx: db.Tx) -> int:
+def delete_expired_keys(tx: db.Tx) -> int:
     """Forget the keys that are past their time; the worker calls it every hour."""
     return tx.execute(
         """

@@ -14,7 +14,16 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-SECRET_KEYS = {"password", "token", "access_token", "refresh_token", "authorization", "secret", "passkey", "body"}
+SECRET_KEYS = {
+    "password",
+    "token",
+    "access_token",
+    "refresh_token",
+    "authorization",
+    "secret",
+    "passkey",
+    "body",
+}
 PHONE = re.compile(r"\b(254|0)([17]\d)\d{5}(\d{2})\b")
 
 
@@ -49,7 +58,9 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     )
     handler = logging.StreamHandler(out)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
-    logging.basicConfig(handlers=[handler], level=max(logging.getLevelNamesMapping()[level], logging.WARNING), force=True)
+    logging.basicConfig(
+        handlers=[handler], level=max(logging.getLevelNamesMapping()[level], logging.WARNING), force=True
+    )
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:

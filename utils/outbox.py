@@ -143,7 +143,7 @@ def postpone(tx: db.Tx, *, event_id: int, attempts: int, reason: str) -> None:
 
 
 @db.in_transaction
-def delete_told(tx: db.Tx) -> int:
+def delete_told_events(tx: db.Tx) -> int:
     """Delete events that were told long ago; the worker calls it every hour."""
     return tx.execute(
         """

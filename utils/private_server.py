@@ -41,7 +41,7 @@ GIVE_UP_SECONDS = 900.0  # recovering a large shop after a crash takes minutes, 
 ACCOUNT = "duka"
 DATABASE = "duka"
 SET_UP = (
-    f"CREATE DATABASE IF NOT EXISTS {DATABASE} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+    f"CREATE DATABASE IF NOT EXISTS {DATABASE} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci",
     f"CREATE USER IF NOT EXISTS {ACCOUNT}@localhost",
     f"GRANT ALL ON `{DATABASE}%`.* TO {ACCOUNT}@localhost",
 )
@@ -153,9 +153,7 @@ def _initialise(home: Path, program: server_program.Program) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     command = server_program.initialise_command(program, folder=fresh.name)
     with open(home / "server.log", "ab") as output:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=home, check=False
-        )
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=home, check=False)
     if done.returncode != 0:
         raise _failure(home, "The database could not be made")
     fresh.rename(home / "data")

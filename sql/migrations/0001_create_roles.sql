@@ -1,3 +1,4 @@
+-- transactional: false
 -- A role is a named bundle of permissions; every account has one.
 CREATE TABLE roles (
     id SMALLINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,

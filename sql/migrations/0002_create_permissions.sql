@@ -1,3 +1,4 @@
+-- transactional: false
 -- What may be done, as `subject:verb`. The code asks for these names only, never for roles.
 CREATE TABLE permissions (
     id SMALLINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,

@@ -1,3 +1,4 @@
+-- transactional: false
 CREATE TABLE role_permissions (
     role_id SMALLINT UNSIGNED NOT NULL,
     permission_id SMALLINT UNSIGNED NOT NULL,

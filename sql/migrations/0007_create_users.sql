@@ -1,3 +1,4 @@
+-- transactional: false
 -- An account. It is never deleted: orders and books refer to it; `anonymised_at` says that the person is gone.
 CREATE TABLE users (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,

@@ -1,3 +1,4 @@
+-- transactional: false
 -- A log-in on one device: the family of its refresh tokens. Access tokens carry its id; when `revoked_at` is set
 -- they are refused from then on.
 CREATE TABLE sessions (

@@ -1,3 +1,4 @@
+-- transactional: false
 -- One row for each refresh token ever given out, as a hash. It is spent by its first use (`used_at`); a second use
 -- means that it was stolen, and revokes the session.
 CREATE TABLE refresh_tokens (

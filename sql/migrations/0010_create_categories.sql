@@ -1,3 +1,4 @@
+-- transactional: false
 -- A tree. `parent_id` NULL is a top category. Cycles are refused in products.category_services, under lock.
 CREATE TABLE categories (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,

@@ -1,3 +1,4 @@
+-- transactional: false
 -- What customers look at. What they buy is a variant; a plain product has exactly one.
 -- `price`, `price_max` repeat the lowest and highest price of the living variants, so that lists sort by an index.
 CREATE TABLE products (

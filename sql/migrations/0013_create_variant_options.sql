@@ -1,3 +1,4 @@
+-- transactional: false
 -- The options of living variants once more, a row each, so that `option.Size=M` finds them by an index.
 CREATE TABLE variant_options (
     variant_id BIGINT UNSIGNED NOT NULL,

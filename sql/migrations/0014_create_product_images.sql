@@ -1,3 +1,4 @@
+-- transactional: false
 -- Pictures by address; position 1 is the product's `image_url`.
 CREATE TABLE product_images (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,

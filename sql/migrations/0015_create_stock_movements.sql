@@ -1,3 +1,4 @@
+-- transactional: false
 -- Every change of a variant's stock, written in the transaction that changes it. Only ever added to.
 CREATE TABLE stock_movements (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,

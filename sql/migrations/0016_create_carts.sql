@@ -1,3 +1,4 @@
+-- transactional: false
 -- A customer has one cart; a guest's is known by the hash of its token. The row is the lock of its items.
 CREATE TABLE carts (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,

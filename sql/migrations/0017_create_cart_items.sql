@@ -1,3 +1,4 @@
+-- transactional: false
 CREATE TABLE cart_items (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
     cart_id BIGINT UNSIGNED NOT NULL,

@@ -1,3 +1,4 @@
+-- transactional: false
 -- An order is a promise in money: its amounts never change after it was placed, only `paid` and `refunded` grow.
 -- status:          pending -> processing -> shipped -> delivered -> returned; cancelled from the first two
 -- payment_status:  unpaid <-> pending (a prompt is open) -> paid -> partially_refunded -> refunded; review

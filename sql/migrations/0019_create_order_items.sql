@@ -1,3 +1,4 @@
+-- transactional: false
 -- What was bought, at the price and under the name of that moment.
 CREATE TABLE order_items (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,

@@ -1,3 +1,4 @@
+-- transactional: false
 -- The history of an order: one row for every change of its status or payment_status, in the same transaction.
 CREATE TABLE order_events (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,

@@ -1,3 +1,4 @@
+-- transactional: false
 -- One attempt to be paid, or one sum that arrived. Written and committed before the provider is called.
 -- status: created -> sent -> succeeded | failed | unknown; review: money is there and does not fit.
 --   created  written, the call not yet made (or the process died before it knew whether it was)

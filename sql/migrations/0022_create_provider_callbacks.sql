@@ -1,3 +1,4 @@
+-- transactional: false
 -- The inbox: what the provider told us, word for word, committed before it is answered and applied afterwards.
 CREATE TABLE provider_callbacks (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,

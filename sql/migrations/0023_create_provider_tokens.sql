@@ -1,3 +1,4 @@
+-- transactional: false
 -- The provider's access token, one for all processes: each new one makes the one before invalid.
 CREATE TABLE provider_tokens (
     name VARCHAR(40) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,

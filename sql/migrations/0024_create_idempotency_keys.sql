@@ -1,3 +1,4 @@
+-- transactional: false
 -- The first answer under an Idempotency-Key, kept in the transaction of its effect and given again.
 -- A key is claimed first (`answered_at` NULL); a claim whose lease ran out belonged to a process that died before
 -- its effect was committed, and may be taken over.

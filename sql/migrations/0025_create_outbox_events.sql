@@ -1,3 +1,4 @@
+-- transactional: false
 -- What happened, written in the transaction in which it happened; the worker tells it on, at least once.
 CREATE TABLE outbox_events (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,

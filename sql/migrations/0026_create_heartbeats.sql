@@ -1,3 +1,4 @@
+-- transactional: false
 -- When each kind of process last said that it lives; /ready reads it.
 CREATE TABLE heartbeats (
     name VARCHAR(40) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,

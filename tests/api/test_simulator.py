@@ -307,9 +307,7 @@ def test_balance_item_is_sometimes_absent_and_sometimes_without_a_value(merchant
     seen = []
     for phone in ("254700000000", "254700000002"):
         merchant.push(phone)
-        seen += [
-            item for item in shop.next_callback()["CallbackMetadata"]["Item"] if item["Name"] == "Balance"
-        ]
+        seen += [item for item in shop.next_callback()["CallbackMetadata"]["Item"] if item["Name"] == "Balance"]
     assert seen == [{"Name": "Balance"}]
 
 
@@ -528,9 +526,7 @@ def test_command_serves_and_stops_at_once_on_a_signal(shop, signal_number):
         url = process.stdout.readline().split()[-1]
         merchant = Merchant(url, shop.url)
         merchant.push("254700000020")  # an event twenty seconds ahead
-        held = threading.Thread(
-            target=pytest.raises, args=(requests.ConnectionError, merchant.push, "254700000054")
-        )
+        held = threading.Thread(target=pytest.raises, args=(requests.ConnectionError, merchant.push, "254700000054"))
         held.start()
         merchant.push("254700000011")  # the server has taken the held push by then
         process.send_signal(signal_number)

@@ -51,9 +51,7 @@ def connect(url):
     parts = urlsplit(url)
     socket = parse_qs(parts.query)["unix_socket"][0]
     return closing(
-        pymysql.connect(
-            user=parts.username, database=parts.path.strip("/"), unix_socket=socket, autocommit=True
-        )
+        pymysql.connect(user=parts.username, database=parts.path.strip("/"), unix_socket=socket, autocommit=True)
     )
 
 
@@ -95,9 +93,7 @@ def start_another_user(home):
 
 def test_server_is_utf8_utc_and_has_no_network(home):
     with enter(home) as url:
-        settings = ask(
-            url, "SELECT @@character_set_server, @@global.time_zone, @@skip_networking, @@version_comment"
-        )
+        settings = ask(url, "SELECT @@character_set_server, @@global.time_zone, @@skip_networking, @@version_comment")
         assert settings[0][:3] == ("utf8mb4", "+00:00", 1)
         assert ("mariadb" in ask(url, "SELECT VERSION()")[0][0].lower()) == (ENGINE == "mariadb")
 

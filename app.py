@@ -1,0 +1,95 @@
+"""The application: settings, logging, extensions, blueprints, errors and commands, put together. Nothing else."""
+
+from __future__ import annotations
+
+import atexit
+import signal
+import threading
+from contextlib import ExitStack
+
+import click
+from apiflask import APIFlask
+
+import config
+import extensions
+from main import pages as main_pages
+from main import routes as main_routes
+from utils import cli as database_cli
+from utils import db, idempotency, log, outbox, private_server, web, worker
+
+BLUEPRINTS = [
+    main_routes.bp,
+    main_pages.bp,
+]
+
+# What happens when something has happened: topic -> handlers, each feature's own table.
+HANDLERS: dict[str, list[outbox.Handler]] = {}
+
+# What the worker does, each feature's own list.
+JOBS = [
+    worker.Job("outbox", 0.2, lambda: outbox.deliver_due(HANDLERS)),
+    worker.Job("forget idempotency keys", 3600, idempotency.delete_expired_keys),
+    worker.Job("forget told events", 3600, outbox.delete_told_events),
+]
+
+COMMANDS: list[click.Command] = [database_cli.db_group]
+
+
+def create_app(settings: config.Settings | None = None) -> APIFlask:
+    """Make the application. Raises config.ConfigError for settings that a shop cannot start with."""
+    settings = config.use(settings or _settings_of_this_process())
+    log.configure(settings.LOG_LEVEL)
+    db.open_pool(settings.DATABASE_URL, settings.DATABASE_POOL_SIZE)
+
+    app = APIFlask(__name__, title="Duka", version="1", json_errors=False, docs_path=None)
+    app.config.from_mapping(_flask_settings(settings))
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the provider class has it, its base does not
+    extensions.jwt.init_app(app)
+    extensions.limiter.init_app(app)
+    if settings.CORS_ORIGINS:
+        extensions.cors.init_app(app, origins=settings.CORS_ORIGINS.split(","), resources=r"/api/*")
+    web.init_app(app, trusted_proxies=settings.TRUSTED_PROXIES)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    for command in [*COMMANDS, work]:
+        app.cli.add_command(command)
+    return app
+
+
+def _settings_of_this_process() -> config.Settings:
+    """Read the settings; with no DATABASE_URL in development, join (or start) the shop's private server."""
+    values = config.environment()
+    if "DATABASE_URL" not in values and values.get("SHOP_ENV", "development") == "development":
+        held = ExitStack()
+        values["DATABASE_URL"] = held.enter_context(private_server.running(private_server.SHOP_HOME))
+        atexit.register(held.close)
+    return config.load(values)
+
+
+def _flask_settings(settings: config.Settings) -> dict[str, object]:
+    return {
+        "SECRET_KEY": settings.SECRET_KEY,
+        "TESTING": settings.SHOP_ENV == "testing",
+        "MAX_CONTENT_LENGTH": 1024 * 1024,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": settings.is_production,
+        "JWT_SECRET_KEY": settings.JWT_SECRET_KEY,
+        "JWT_ACCESS_TOKEN_EXPIRES": settings.ACCESS_TOKEN_SECONDS,
+        "JWT_REFRESH_TOKEN_EXPIRES": settings.REFRESH_TOKEN_SECONDS,
+        "JWT_ERROR_MESSAGE_KEY": "detail",
+        "PROPAGATE_EXCEPTIONS": False,
+        "RATELIMIT_ENABLED": settings.RATELIMIT_ENABLED,
+        "RATELIMIT_STORAGE_URI": settings.REDIS_URL or "memory://",
+        "OPENAPI_VERSION": "3.1.0",
+        "VALIDATION_ERROR_DESCRIPTION": "Some fields are not valid",
+    }
+
+
+@click.command("worker")
+def work() -> None:
+    """Tell what happened, settle payments, expire orders: everything that runs beside the web server."""
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    worker.run(JOBS, stop)

@@ -1,0 +1,57 @@
+"""Mails: over SMTP when `SMTP_URL` is set, else as files under `instance/mail/`. The worker sends them, after COMMIT.
+
+The key names the mail for good: the same key sent twice (a handler that runs again) is the same Message-ID, and the
+same file.
+"""
+
+from __future__ import annotations
+
+import smtplib
+from email.message import EmailMessage
+from email.utils import format_datetime
+from urllib.parse import unquote, urlsplit
+
+import config
+from utils import clock, db, log, trace
+
+logger = log.get_logger(__name__)
+
+SENDER = "Duka <no-reply@duka.invalid>"
+
+
+def send(*, key: str, to: str, subject: str, text: str) -> None:
+    """Send one mail. Raises OSError or smtplib.SMTPException when the server does not take it."""
+    db.assert_no_transaction()
+    message = EmailMessage()
+    message["From"] = SENDER
+    message["To"] = to
+    message["Subject"] = subject
+    message["Date"] = format_datetime(clock.now())
+    message["Message-ID"] = f"<{key}@duka.invalid>"
+    message["X-Request-ID"] = trace.request_id()
+    message.set_content(text)
+    url = config.current().SMTP_URL
+    if url:
+        _over_smtp(url, message)
+    else:
+        _as_file(key, message)
+    logger.info("mail sent", mail=key)
+
+
+def _over_smtp(url: str, message: EmailMessage) -> None:
+    parts = urlsplit(url)
+    kind = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
+    with kind(parts.hostname or "localhost", parts.port or 0, timeout=20) as server:
+        if parts.scheme == "smtp+tls":
+            server.starttls()
+        if parts.username:
+            server.login(unquote(parts.username), unquote(parts.password or ""))
+        server.send_message(message)
+
+
+def _as_file(key: str, message: EmailMessage) -> None:
+    folder = config.current().INSTANCE_DIR / "mail"
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f".{key}"
+    draft.write_bytes(bytes(message))
+    draft.rename(folder / f"{key}.eml")

@@ -1,0 +1,229 @@
+"""Where Flask meets the rest: the trace of each request, problem+json, JSON answers, idempotent views."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Concatenate, ParamSpec
+
+from apiflask import APIFlask, HTTPError
+from flask import Response, g, render_template, request
+from pydantic import BaseModel
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from utils import db, idempotency, log, metrics, trace
+from utils.errors import (
+    DatabaseBusy,
+    InvalidFields,
+    MalformedRequest,
+    NotFound,
+    ShopError,
+)
+
+logger = log.get_logger(__name__)
+
+P = ParamSpec("P")
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+QUIET_ROUTES = {"/health", "/ready", "/metrics", "/static/<path:filename>"}
+LONGEST_KEY = 255
+
+
+class TooManyRequests(ShopError):
+    status, code, detail = 429, "too_many_requests", "Too many requests. Wait as long as Retry-After says."
+
+
+# --- the life of a request
+
+
+def init_app(app: APIFlask, *, trusted_proxies: int) -> None:
+    """Follow every request from its id to its log line, and render every error in one place.
+
+    `trusted_proxies` is how many proxies of ours stand in front: only so many X-Forwarded entries are believed.
+    """
+    if trusted_proxies:
+        hops = trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.teardown_appcontext(_release)
+    app.register_error_handler(ShopError, _answer_shop_error)
+    app.register_error_handler(HTTPError, _answer_invalid_fields)
+    app.register_error_handler(HTTPException, _answer_http_exception)
+    app.register_error_handler(Exception, _answer_surprise)
+
+
+def _begin() -> None:
+    g.started = time.perf_counter()
+    trace.begin(request.headers.get("X-Request-ID"))
+
+
+def _end(response: Response) -> Response:
+    seconds = time.perf_counter() - g.started
+    route = request.url_rule.rule if request.url_rule else "(none)"
+    response.headers["X-Request-ID"] = trace.request_id()
+    metrics.REQUESTS.labels(request.method, route, response.status_code).inc()
+    metrics.REQUEST_SECONDS.labels(route).observe(seconds)
+    tally = trace.tally()
+    write = logger.debug if route in QUIET_ROUTES else logger.info
+    write(
+        "request",
+        method=request.method,
+        route=route,
+        path=request.path,
+        status=response.status_code,
+        code=g.get("problem_code"),
+        user_id=g.get("user_id"),
+        duration_ms=round(seconds * 1000, 1),
+        statements=tally.statements,
+        database_ms=round(tally.seconds * 1000, 1),
+    )
+    return response
+
+
+def _release(_error: BaseException | None) -> None:
+    db.release()
+
+
+# --- answers
+
+
+def answer(
+    body: BaseModel | Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with JSON: a model writes itself, which is quicker than to make it plain data first."""
+    text = body.model_dump_json(by_alias=True) if isinstance(body, BaseModel) else json.dumps(body)
+    return Response(text, status, headers=dict(headers or {}), mimetype=JSON)
+
+
+def wants_json() -> bool:
+    """Tell by the path alone whether the client is a program."""
+    return request.path.startswith("/api")
+
+
+def problem(error: ShopError) -> Response:
+    """Render a domain error: problem+json under /api, a page elsewhere."""
+    g.problem_code = error.code
+    if wants_json():
+        response = Response(json.dumps(problem_body(error), default=str), error.status, mimetype=PROBLEM)
+    else:
+        response = Response(render_template("error.html", error=error, request_id=trace.request_id()), error.status)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def problem_body(error: ShopError) -> dict[str, Any]:
+    """Return the members of problem+json (RFC 9457) for a domain error."""
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+        "request_id": trace.request_id(),
+        "errors": [{"field": field, "message": message} for field, message in error.fields.items()],
+        "data": error.data,
+    }
+
+
+# --- errors
+
+
+def _answer_shop_error(error: ShopError) -> Response:
+    if error.status >= 500:
+        logger.error("request failed", code=error.code, detail=error.detail)
+    return problem(error)
+
+
+def _answer_invalid_fields(error: HTTPError) -> Response:
+    """Render what pydantic found in the request, all of it at once."""
+    if error.status_code != 422:
+        return problem(_from_status(error.status_code, error.message or ""))
+    fields = {
+        name if name != "_schema" else location: "; ".join(messages)
+        for location, found in error.detail.items()
+        for name, messages in found.items()
+    }
+    return problem(InvalidFields(fields=fields))
+
+
+def _answer_http_exception(error: HTTPException) -> Response:
+    shop_error = _from_status(error.code or 500, error.description or error.name)
+    response = problem(shop_error)
+    for name, value in error.get_headers():
+        if name not in ("Content-Type", "Content-Length"):
+            response.headers[name] = value
+    return response
+
+
+def _answer_surprise(error: Exception) -> Response:
+    """Answer what nobody foresaw, with the story in the log and none of it in the answer."""
+    logger.exception("request failed unexpectedly")
+    return problem(ShopError())
+
+
+def _from_status(status: int, description: str) -> ShopError:
+    known: dict[int, ShopError] = {
+        400: MalformedRequest(description),
+        404: NotFound("There is nothing at this address."),
+        429: TooManyRequests(),
+    }
+    if status in known:
+        return known[status]
+    error = ShopError(description)
+    error.status = status
+    error.code = HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
+    return error
+
+
+# --- idempotent views
+
+
+def idempotent(view: Callable[Concatenate[idempotency.Claim, P], Response]) -> Callable[P, Response]:
+    """Give the view the claim of the request's Idempotency-Key; the same request again gets the first answer again.
+
+    The view hands the claim to its business verb, which keeps the answer in the transaction of its effect. Stands
+    below the log-in and the reading of the body, so that neither a 401 nor a 422 is kept.
+    """
+
+    @functools.wraps(view)
+    def run(*args: P.args, **kwargs: P.kwargs) -> Response:
+        key = request.headers.get("Idempotency-Key")
+        if key is None:
+            return view(idempotency.Claim(), *args, **kwargs)
+        if not 1 <= len(key) <= LONGEST_KEY:
+            raise InvalidFields(fields={"Idempotency-Key": f"must have 1 to {LONGEST_KEY} characters"})
+        found = idempotency.claim(
+            scope=f"user:{g.user_id}",
+            key=key,
+            fingerprint=idempotency.fingerprint(request.method, request.path, request.get_data()),
+        )
+        if isinstance(found, idempotency.Answer):
+            replayed = {"Idempotent-Replayed": "true"}
+            return Response(found.body, found.status_code, headers=replayed, content_type=found.content_type)
+        return _run_claimed(found, lambda: view(found, *args, **kwargs))
+
+    return run
+
+
+def _run_claimed(claim: idempotency.Claim, view: Callable[[], Response]) -> Response:
+    try:
+        response = view()
+        if not claim.kept:
+            raise AssertionError("an idempotent view must have its verb keep the answer")
+        return response
+    except ShopError as error:
+        if error.status >= 500 or error.status == 429 or isinstance(error, DatabaseBusy):
+            idempotency.let_go(claim=claim)
+        elif not claim.kept:
+            body = json.dumps(problem_body(error), default=str)
+            idempotency.keep_refusal(claim=claim, status_code=error.status, body=body, content_type=PROBLEM)
+        raise
+    except Exception:
+        idempotency.let_go(claim=claim)
+        raise
