@@ -1,0 +1,141 @@
+"""The ground of the suite: a real server of its own, a database of this run's own, the real application."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+from apiflask import APIFlask
+from flask.testing import FlaskClient
+
+import config
+from app import create_app
+from tests import factories
+from utils import checks, clock, db, migrations, private_server, trace
+
+ENGINE = os.environ.get("DUKA_TEST_ENGINE", "mariadb")
+SEEDED = {"roles", "permissions", "role_permissions"}
+
+
+@pytest.fixture(scope="session")
+def database_url() -> Iterator[str]:
+    """A freshly migrated database on the suite's server; each run has its own, so two can run side by side."""
+    with private_server.running(config.INSTANCE / f"test-{ENGINE}", engine=ENGINE, durable=False) as server_url:
+        name = f"duka_test_{os.getpid()}"
+        url = server_url.replace("/duka?", f"/{name}?")
+        with _server(server_url) as cursor:
+            cursor.execute(f"CREATE DATABASE {name} CHARACTER SET {db.CHARSET} COLLATE {db.COLLATION}")
+        try:
+            migrations.apply(url)
+            yield url
+        finally:
+            with _server(server_url) as cursor:
+                cursor.execute(f"DROP DATABASE {name}")
+
+
+@contextmanager
+def _server(url: str) -> Iterator[Any]:
+    connection = pymysql.connect(**db.connect_arguments(url), autocommit=True)
+    try:
+        with connection.cursor() as cursor:
+            yield cursor
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="session")
+def session_app(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[APIFlask]:
+    settings = config.load(
+        {
+            "SHOP_ENV": "testing",
+            "DATABASE_URL": database_url,
+            "INSTANCE_DIR": str(tmp_path_factory.mktemp("instance")),
+            "LOG_LEVEL": "WARNING",
+        }
+    )
+    app = create_app(settings)
+    yield app
+    db.close_pool()
+
+
+@pytest.fixture
+def app(session_app: APIFlask, database_url: str, tmp_path: Path) -> Iterator[APIFlask]:
+    """The application over an empty shop, with an instance folder of this test's own.
+
+    When the test is over, the invariants of sql/checks.sql must hold, whatever it did.
+    """
+    _empty(database_url)
+    with config.override(INSTANCE_DIR=tmp_path), trace.span():
+        try:
+            yield session_app
+            assert checks.run(db.reading()) == []
+        finally:
+            db.release()
+
+
+def _empty(url: str) -> None:
+    with _server(url) as cursor:
+        cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
+        tables = [row[0] for row in cursor.fetchall()]
+        ours = sorted(table for table in tables if table not in SEEDED and not table.startswith(("_yoyo", "yoyo")))
+        cursor.execute("SELECT " + ", ".join(f"EXISTS (SELECT 1 FROM {table})" for table in ours))
+        filled = [table for table, some in zip(ours, cursor.fetchone(), strict=True) if some]
+        cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
+        for table in filled:
+            cursor.execute(f"DELETE FROM {table}")
+
+
+@pytest.fixture
+def client(app: APIFlask) -> FlaskClient:
+    """An HTTP client that keeps no cookies between tests."""
+    return app.test_client()
+
+
+class Clock:
+    """A clock that stands still until the test moves it."""
+
+    def __init__(self) -> None:
+        self.moment = clock.now()
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def forward(self, **span: float) -> datetime:
+        self.moment += timedelta(**span)
+        return self.moment
+
+
+@pytest.fixture
+def frozen_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The shop's clock, stopped; `forward(seconds=…)` moves it."""
+    stopped = Clock()
+    monkeypatch.setattr(clock, "now", stopped)
+    return stopped
+
+
+@pytest.fixture
+def count_statements(app: APIFlask) -> Callable[[Callable[[], Any]], int]:
+    """Tell how many statements a piece of work sends, BEGIN and COMMIT left out."""
+
+    def count(work: Callable[[], Any]) -> int:
+        trace.begin()  # a request through the client begins a trace of its own, which is then the one read
+        work()
+        return trace.tally().statements
+
+    return count
+
+
+@pytest.fixture
+def make_user(app: APIFlask) -> Callable[..., factories.User]:
+    return factories.make_user
+
+
+@pytest.fixture
+def make_product(app: APIFlask) -> Callable[..., factories.Product]:
+    return factories.make_product

@@ -1,0 +1,142 @@
+"""Rows that tests start from, written straight into the tables and committed."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from utils import clock, db
+
+_numbers = itertools.count(1)
+
+PASSWORD = "correct-horse-battery"
+# bcrypt of PASSWORD at the lowest cost, so that a log-in in a test takes no tenth of a second
+PASSWORD_HASH = "$2b$04$DyjNgBgRAqurUnchqwdP6e3NeGyhCTI60/4GgjXC.jJZ6ndVn8PHi"
+
+
+@dataclass(frozen=True)
+class User:
+    id: int
+    username: str
+    email: str
+    password: str = PASSWORD
+
+
+@dataclass(frozen=True)
+class Variant:
+    id: int
+    sku: str
+    price: Decimal
+    stock: int
+
+
+@dataclass(frozen=True)
+class Product:
+    id: int
+    slug: str
+    name: str
+    variants: list[Variant] = field(default_factory=list)
+
+    @property
+    def variant(self) -> Variant:
+        return self.variants[0]
+
+
+@db.in_transaction
+def make_user(
+    tx: db.Tx, *, role: str = "customer", username: str | None = None, phone_number: str | None = None
+) -> User:
+    number = next(_numbers)
+    name = username or f"user{number}"
+    user_id = tx.insert(
+        """
+        INSERT INTO users (username, email, password_hash, phone_number, role_id, created_at, updated_at)
+        SELECT %(username)s, %(email)s, %(hash)s, %(phone)s, r.id, %(now)s, %(now)s
+          FROM roles r
+         WHERE r.name = %(role)s
+        """,
+        {
+            "username": name,
+            "email": f"{name}@example.com",
+            "hash": PASSWORD_HASH,
+            "phone": phone_number,
+            "role": role,
+            "now": clock.now(),
+        },
+    )
+    return User(user_id, name, f"{name}@example.com")
+
+
+@db.in_transaction
+def make_product(
+    tx: db.Tx,
+    *,
+    name: str | None = None,
+    price: str = "100.00",
+    stock: int = 10,
+    category_id: int | None = None,
+    variants: list[dict[str, Any]] | None = None,
+) -> Product:
+    """Make a product with one variant, or with those given as `{"options": {"Size": "M"}, "price": …, "stock": …}`."""
+    number = next(_numbers)
+    name = name or f"Product {number}"
+    wanted = variants or [{}]
+    prices = [Decimal(str(variant.get("price", price))) for variant in wanted]
+    now = clock.now()
+    product_id = tx.insert(
+        """
+        INSERT INTO products
+            (slug, name, description, category_id, price, price_max, created_at, updated_at)
+        VALUES
+            (%(slug)s, %(name)s, '<p>Good.</p>', %(category_id)s, %(low)s, %(high)s, %(now)s, %(now)s)
+        """,
+        {
+            "slug": f"product-{number}",
+            "name": name,
+            "category_id": category_id,
+            "low": min(prices),
+            "high": max(prices),
+            "now": now,
+        },
+    )
+    made = []
+    for position, variant in enumerate(wanted, start=1):
+        options = variant.get("options", {})
+        sku = variant.get("sku", f"SKU-{number}-{position}")
+        pieces = variant.get("stock", stock)
+        variant_id = tx.insert(
+            """
+            INSERT INTO variants
+                (product_id, position, sku, options, options_key, price, stock, created_at, updated_at)
+            VALUES
+                (%(product_id)s, %(position)s, %(sku)s, %(options)s, %(key)s, %(price)s, %(stock)s, %(now)s, %(now)s)
+            """,
+            {
+                "product_id": product_id,
+                "position": position,
+                "sku": sku,
+                "options": json.dumps(options),
+                "key": hashlib.sha256(json.dumps(options).casefold().encode()).hexdigest(),
+                "price": prices[position - 1],
+                "stock": pieces,
+                "now": now,
+            },
+        )
+        if pieces:
+            tx.insert(
+                """
+                INSERT INTO stock_movements (variant_id, delta, reason, request_id, created_at)
+                VALUES (%(variant_id)s, %(delta)s, 'initial', '-', %(now)s)
+                """,
+                {"variant_id": variant_id, "delta": pieces, "now": now},
+            )
+        tx.insert_many(
+            "INSERT INTO variant_options (variant_id, name, value) VALUES (%(variant_id)s, %(name)s, %(value)s)",
+            [{"variant_id": variant_id, "name": key, "value": value} for key, value in options.items()],
+        )
+        made.append(Variant(variant_id, sku, prices[position - 1], pieces))
+    return Product(product_id, f"product-{number}", name, made)
