@@ -77,11 +77,16 @@ def running(home: Path, *, engine: str = "any", durable: bool = True) -> Iterato
                     _start(home, socket_path=socket_path, engine=engine, durable=durable)
                 _wait_until_it_answers(home, socket_path)
                 _set_up(socket_path)
-            yield f"mysql://{ACCOUNT}@/{DATABASE}?unix_socket={quote(str(socket_path), safe='')}"
+            yield database_url(home)
         finally:
             with _start_lock(home):
                 if _try_lock(users) and _runs(home):
                     _stop(home)
+
+
+def database_url(home: Path) -> str:
+    """Return the DATABASE_URL of the server in `home`, running or not. Raises ServerFailed."""
+    return f"mysql://{ACCOUNT}@/{DATABASE}?unix_socket={quote(str(_socket_path(home.absolute())), safe='')}"
 
 
 def _socket_path(home: Path) -> Path:
