@@ -65,6 +65,7 @@ def keep_shop_open(signals: processes.Signals) -> None:
         commands = wanted_processes(settings)
         if private:
             say("Starting the database …")
+            processes.adopt_orphans()  # the database server is one; what we adopt leaves no zombie
             closing.enter_context(private_server.running(private_server.SHOP_HOME))
         log_ins = prepare_database(settings)
 
@@ -137,7 +138,7 @@ def need_free_port(host: str, port: int, user: str) -> None:
 
 def prepare_database(settings: config.Settings) -> list[tuple[str, str, str]]:
     """Migrate, open the demo shop in an empty database, and return its log-ins (role, username, password)."""
-    migrations.apply(settings.DATABASE_URL, tell=say)
+    migrations.apply(settings.DATABASE_URL)
     # Only now: the application is made with the settings that were completed above.
     from app import create_app
     from main import demo
@@ -153,22 +154,35 @@ def address(settings: config.Settings) -> str:
 
 
 def wait_until_ready(settings: config.Settings, children: dict[str, Popen[bytes]], signals: processes.Signals) -> bool:
-    """Return True when the shop says so itself, False when it is asked to stop first. Raises CannotOpen."""
+    """Return True when everything answers, False when the shop is asked to stop first. Raises CannotOpen."""
+    waiting = [f"{address(settings)}/ready"]
+    if "simulator" in children:
+        waiting.append(settings.MPESA_BASE_URL)
     deadline = time.monotonic() + READY_SECONDS
-    answer = "it does not answer"
+    answer = ""
     while time.monotonic() < deadline:
         if signals.asked_to_stop:
             return False
         need_all(children)
-        try:
-            with urllib.request.urlopen(f"{address(settings)}/ready", timeout=5):  # noqa: S310  - our own address
+        answer = failing_answer(waiting[0])
+        if not answer:
+            del waiting[0]
+            if not waiting:
                 return True
-        except urllib.error.HTTPError as error:
-            answer = error.read(2000).decode(errors="replace")
-        except OSError:
-            pass  # not listening yet
-        signals.wait(0.1)
-    raise CannotOpen(f"The shop is not ready after {READY_SECONDS:.0f} s: {answer}")
+        else:
+            signals.wait(0.1)
+    raise CannotOpen(f"{waiting[0]} is not ready after {READY_SECONDS:.0f} s: {answer}")
+
+
+def failing_answer(url: str) -> str:
+    """Return what is wrong at an address of our own, "" when it answers well."""
+    try:
+        with urllib.request.urlopen(url, timeout=5):  # noqa: S310  - made by us, always http
+            return ""
+    except urllib.error.HTTPError as error:
+        return error.read(2000).decode(errors="replace")
+    except OSError as error:
+        return str(error)
 
 
 def need_all(children: dict[str, Popen[bytes]]) -> None:

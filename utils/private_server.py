@@ -8,6 +8,7 @@ lock: a stale pid file, or a pid that now belongs to another process, is never b
 The last one out stops the server.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -199,12 +200,15 @@ def _stop(home: Path) -> None:
         meanwhile="Waiting for the database server to say its process id",
         otherwise=f"{pid_file} is empty: end the database server by hand.",
     )
-    os.kill(int(pid_file.read_text()), signal.SIGTERM)
+    pid = int(pid_file.read_text())
+    os.kill(pid, signal.SIGTERM)
     _wait_for(
         lambda: not _runs(home),
         meanwhile="The database server is writing its data and stopping",
         otherwise=f"The database server does not stop: see {home / 'server.log'}",
     )
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)  # its last trace, where this process adopts orphans
 
 
 def _wait_for(done: Callable[[], bool], *, meanwhile: str, otherwise: str) -> None:

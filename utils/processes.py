@@ -21,6 +21,7 @@ from types import FrameType
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -61,6 +62,12 @@ def received_signals() -> Iterator[Signals]:
             signal.set_wakeup_fd(waker_before)
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what our children leave behind, so that we can see it end (Linux)."""
+    if _libc:
+        _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def read_procfile(path: Path) -> dict[str, str]:
