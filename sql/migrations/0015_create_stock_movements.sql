@@ -1,5 +1,7 @@
 -- transactional: false
 -- Every change of a variant's stock, written in the transaction that changes it. Only ever added to.
+-- No foreign key to variants: its shared lock on the variant, followed by the UPDATE of the stock in the same
+-- transaction, would deadlock any two buyers of one variant. That UPDATE must hit the variant, so none is missing.
 CREATE TABLE stock_movements (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
     variant_id BIGINT UNSIGNED NOT NULL,
@@ -11,6 +13,5 @@ CREATE TABLE stock_movements (
     created_at DATETIME(6) NOT NULL,
     KEY ix_stock_movements_variant_id (variant_id, id),
     KEY ix_stock_movements_order_id (order_id),
-    CONSTRAINT fk_stock_movements_variant_id FOREIGN KEY (variant_id) REFERENCES variants (id),
     CONSTRAINT ck_stock_movements_delta CHECK (delta <> 0)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
