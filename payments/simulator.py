@@ -9,7 +9,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from typing import Any, Final
@@ -128,7 +128,7 @@ def running_simulator(**options: Any) -> Iterator[tuple[str, Provider]]:
     app = create_simulator(**options)
     provider: Provider = app.extensions["simulator"]
     server = make_simulator_server("127.0.0.1", 0, app)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="simulator-server", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="simulator-server", daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.port}", provider
@@ -143,13 +143,6 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 TABLE = "\n".join(f"  {suffix:<7}{name:<19}{happens}" for suffix, name, happens in stories_table())
 
 
-def stop_once(_signal_number: int, _frame: Any) -> None:
-    """Break off what runs; a second signal, as process managers send it, changes nothing."""
-    for signal_number in STOP_SIGNALS:
-        signal.signal(signal_number, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 @click.command("mpesa-simulator", epilog=f"\b\nThe last two digits of the phone choose the story:\n{TABLE}")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=simulator_port(5000), show_default=True)
@@ -157,11 +150,13 @@ def stop_once(_signal_number: int, _frame: Any) -> None:
 @click.option("--seed", type=int, help="Makes ids and receipts reproducible.")
 def simulator_command(host: str, port: int, speed: float, seed: int | None) -> None:
     """Serve the Daraja simulator until Ctrl-C or SIGTERM."""
+    # Blocked in this thread and all that it starts, the signals are left for sigwait, however many a process
+    # manager sends and whenever. A thread from before would end the process: the default action.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     app = create_simulator(speed=speed, seed=seed)
     server = make_simulator_server(host, port, app)
-    with suppress(KeyboardInterrupt):
-        for signal_number in STOP_SIGNALS:
-            signal.signal(signal_number, stop_once)
-        click.echo(f"Daraja simulator on http://{host}:{server.port}\nPhone ends in:\n{TABLE}")
-        server.serve_forever()
+    threading.Thread(target=server.serve_forever, name="simulator-server", daemon=True).start()
+    click.echo(f"Daraja simulator on http://{host}:{server.port}\nPhone ends in:\n{TABLE}")
+    signal.sigwait(STOP_SIGNALS)
     app.extensions["simulator"].stage.stop()
