@@ -28,6 +28,7 @@ from utils import migrations, private_server, processes, server_program  # noqa:
 READY_SECONDS = 60.0
 STOP_SECONDS = 20.0
 ORPHANS_SECONDS = 20.0
+LOOK_SECONDS = 5.0  # the end of a process wakes us at once, the database server's not on every system
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  - how to call oneself there
 
 
@@ -76,7 +77,12 @@ def keep_shop_open(signals: processes.Signals) -> None:
             children[name] = processes.start(command, environment=os.environ, folder=ROOT, held=held)
         if wait_until_ready(settings, children, signals):
             greet(settings, log_ins)
-            wait_for_the_end(children, signals)
+            while not signals.asked_to_stop:
+                need_all(children)
+                if private and not private_server.is_running(private_server.SHOP_HOME):
+                    say("The database server has ended; starting it again …")
+                    closing.enter_context(private_server.running(private_server.SHOP_HOME))
+                signals.wait(LOOK_SECONDS)
 
 
 @contextmanager
@@ -201,13 +207,6 @@ def greet(settings: config.Settings, log_ins: list[tuple[str, str, str]]) -> Non
     for role, username, password in log_ins:
         say(f"Log in as {role + ':':<14} {username} / {password}")
     say("Ctrl-C closes it.\n")
-
-
-def wait_for_the_end(children: dict[str, Popen[bytes]], signals: processes.Signals) -> None:
-    """Return when the shop is asked to stop. Raises CannotOpen when a process ends by itself."""
-    while not signals.asked_to_stop:
-        need_all(children)
-        signals.wait(60)
 
 
 def close(children: dict[str, Popen[bytes]], signals: processes.Signals) -> None:

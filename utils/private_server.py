@@ -74,20 +74,26 @@ def running(home: Path, *, engine: str = "any", durable: bool = True) -> Iterato
         try:
             with _start_lock(home):
                 fcntl.flock(users, fcntl.LOCK_SH)
-                if not _runs(home):
+                if not is_running(home):
                     _start(home, socket_path=socket_path, engine=engine, durable=durable)
                 _wait_until_it_answers(home, socket_path)
                 _set_up(socket_path)
             yield database_url(home)
         finally:
             with _start_lock(home):
-                if _try_lock(users) and _runs(home):
+                if _try_lock(users) and is_running(home):
                     _stop(home)
 
 
 def database_url(home: Path) -> str:
     """Return the DATABASE_URL of the server in `home`, running or not. Raises ServerFailed."""
     return f"mysql://{ACCOUNT}@/{DATABASE}?unix_socket={quote(str(_socket_path(home.absolute())), safe='')}"
+
+
+def is_running(home: Path) -> bool:
+    """Tell whether the server in `home` lives, answering or not."""
+    with open(home / "server.pid", "ab") as pid_file:
+        return not _try_lock(pid_file, fcntl.LOCK_SH)  # shared, so that two who ask at once do not see each other
 
 
 def _socket_path(home: Path) -> Path:
@@ -103,9 +109,9 @@ def _socket_path(home: Path) -> Path:
     return folder / path.name
 
 
-def _try_lock(file: BinaryIO) -> bool:
+def _try_lock(file: BinaryIO, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -120,11 +126,6 @@ def _start_lock(home: Path) -> Iterator[None]:
             otherwise=f"Another command holds {lock.name}: end it and try again.",
         )
         yield
-
-
-def _runs(home: Path) -> bool:
-    with open(home / "server.pid", "ab") as pid_file:
-        return not _try_lock(pid_file)
 
 
 def _start(home: Path, *, socket_path: Path, engine: str, durable: bool) -> None:
@@ -171,7 +172,7 @@ def _wait_until_it_answers(home: Path, socket_path: Path) -> None:
             try:
                 caller.connect(str(socket_path))
             except OSError:
-                if not _runs(home):
+                if not is_running(home):
                     raise _failure(home, "The database server ended while it was starting") from None
                 return False
             return True
@@ -203,7 +204,7 @@ def _stop(home: Path) -> None:
     pid = int(pid_file.read_text())
     os.kill(pid, signal.SIGTERM)
     _wait_for(
-        lambda: not _runs(home),
+        lambda: not is_running(home),
         meanwhile="The database server is writing its data and stopping",
         otherwise=f"The database server does not stop: see {home / 'server.log'}",
     )
