@@ -13,3 +13,8 @@ def now() -> datetime:
 def iso(moment: datetime) -> str:
     """Write a moment as clients read it: ISO 8601 with `Z`."""
     return moment.isoformat(timespec="milliseconds") + "Z"
+
+
+def naive_utc(moment: datetime) -> datetime:
+    """Take a client's moment, with a zone or (then in UTC) without, into the form used inside."""
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

@@ -1,0 +1,71 @@
+"""The mails about an order. Reads only; the handlers send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from utils import db, money
+from utils.errors import NotFound
+
+LETTERS = {
+    "order.placed": (
+        "Your order {number}",
+        "We have your order {number} over {currency} {total}.\n\n{lines}\n\n"
+        "To be paid: {currency} {total}, by M-Pesa on your phone or to our paybill with the account {number}.",
+    ),
+    "order.paid": (
+        "Paid: your order {number}",
+        "We have received {currency} {paid} for your order {number}. Asante!\n\n{lines}\n\nM-Pesa receipt: {receipt}",
+    ),
+    "order.shipped": (
+        "On its way: your order {number}",
+        "Your order {number} has left our house.\n\n{lines}\n\nTracking number: {tracking_number}",
+    ),
+    "order.delivered": ("Delivered: your order {number}", "Your order {number} has arrived. Karibu tena!"),
+    "order.cancelled": (
+        "Cancelled: your order {number}",
+        "Your order {number} over {currency} {total} is cancelled. Paid so far: {currency} {paid};"
+        " what was paid is given back.",
+    ),
+}
+"""Subject and text for each topic that the customer is told of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail, ready to be sent."""
+
+    to: str
+    subject: str
+    text: str
+
+
+def write_letter(*, topic: str, order_id: int) -> Letter:
+    """Write the mail that belongs to an event of an order. Raises NotFound."""
+    reader = db.reading()
+    order = reader.require_one(
+        """
+        SELECT o.number, o.email, o.currency, o.total, o.paid, COALESCE(o.tracking_number, '-') AS tracking_number,
+               COALESCE((SELECT MAX(p.receipt)
+                           FROM payments p
+                          WHERE p.order_id = o.id
+                            AND p.status = 'succeeded'), '-') AS receipt
+          FROM orders o
+         WHERE o.id = %(order_id)s
+        """,
+        {"order_id": order_id},
+        missing=NotFound(what="order"),
+    )
+    items = reader.fetch_all(
+        """
+        SELECT oi.name, oi.quantity, oi.line_total
+          FROM order_items oi
+         WHERE oi.order_id = %(order_id)s
+         ORDER BY oi.id
+        """,
+        {"order_id": order_id},
+    )
+    lines = "\n".join(f"{item['quantity']} x {item['name']}  {money.text(item['line_total'])}" for item in items)
+    facts = {**order, "total": money.text(order["total"]), "paid": money.text(order["paid"]), "lines": lines}
+    subject, text = LETTERS[topic]
+    return Letter(order["email"], subject.format(**facts), text.format(**facts) + "\n\nDuka\n")

@@ -1,0 +1,113 @@
+"""Orders as customers and staff look at them. Reads only."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import Any
+
+from orders import services
+from orders.schemas import Order, OrderEvents, OrderList, OrderQuery
+from utils import db, paging, phones
+
+SORT = "newest"
+
+FILTERS = {
+    "user_id": "o.user_id = %(user_id)s",
+    "status": "o.status = %(status)s",
+    "payment_status": "o.payment_status = %(payment_status)s",
+    "created_from": "o.created_at >= %(created_from)s",
+    "created_to": "o.created_at < %(created_to)s",
+    "email": "o.email LIKE %(email)s",
+    "phone": "o.phone_number = %(phone)s",
+    "code": """(o.number LIKE %(code)s
+                OR o.id IN (SELECT p.order_id FROM payments p WHERE p.receipt LIKE %(code)s))""",
+    "before_id": "o.id < %(before_id)s",
+}
+
+
+def get_order(*, order_id: int, user_id: int, sees_all: bool) -> Order:
+    """Return one order. Raises NotFound for one that is not there, or is somebody else's."""
+    return services.read_order(db.reading(), order_id=order_id, user_id=user_id, sees_all=sees_all)
+
+
+def list_orders(*, query: OrderQuery, user_id: int | None) -> OrderList:
+    """Return a page of orders, newest first: one customer's, or everybody's when `user_id` is None.
+
+    Raises BadCursor.
+    """
+    values = _filter_values(query, user_id)
+    after = {"before_id": paging.decode(query.cursor, SORT, int)[0]} if query.cursor else {}
+    reader = db.reading()
+    rows = reader.fetch_all(
+        """
+        SELECT o.id, o.number, o.status, o.payment_status, o.payment_method, o.currency,
+               o.subtotal, o.discount, o.shipping, o.rounding, o.tax_included, o.total, o.paid, o.refunded,
+               o.shipping_address, o.note, o.tracking_number, o.created_at, o.paid_at, o.expires_at
+          FROM orders o
+        {where}
+         ORDER BY o.id DESC
+         LIMIT %(limit)s
+        """,
+        {"limit": query.limit + 1},
+        where=db.where(FILTERS, {**values, **after}),
+    )
+    page = paging.cut(rows, query.limit, lambda row: paging.encode(SORT, row["id"]))
+    counted = _count(reader, values) if query.count else None
+    return OrderList(
+        items=services.with_items(reader, page.items),
+        next_cursor=page.next_cursor,
+        total=counted,
+        total_capped=None if counted is None else counted == paging.COUNT_CAP,
+    )
+
+
+def _filter_values(query: OrderQuery, user_id: int | None) -> dict[str, Any]:
+    given = query.model_dump(include={"status", "payment_status", "created_from", "created_to"}, exclude_none=True)
+    mine = {} if user_id is None else {"user_id": user_id}
+    return {**mine, **given, **_search_values(query.q)}
+
+
+def _search_values(q: str | None) -> dict[str, str]:
+    """Tell by its shape what was typed: an e-mail address, a phone number, or an order number or receipt."""
+    if q is None:
+        return {}
+    if "@" in q:
+        return {"email": _prefix(q)}
+    with suppress(ValueError):
+        return {"phone": phones.normalise(q)}
+    return {"code": _prefix(q.upper())}
+
+
+def _prefix(text: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", text) + "%"
+
+
+def _count(reader: db.Reader, values: dict[str, Any]) -> int:
+    counted: int = reader.fetch_value(
+        """
+        SELECT COUNT(*) AS counted
+          FROM (SELECT o.id
+                  FROM orders o
+                {where}
+                 LIMIT %(cap)s) AS found
+        """,
+        {"cap": paging.COUNT_CAP},
+        where=db.where(FILTERS, values),
+    )
+    return counted
+
+
+def list_events(*, order_id: int, user_id: int, sees_all: bool) -> OrderEvents:
+    """Return the history of an order, oldest first. Raises NotFound as get_order does."""
+    get_order(order_id=order_id, user_id=user_id, sees_all=sees_all)
+    rows = db.reading().fetch_all(
+        """
+        SELECT oe.id, oe.name, oe.from_status, oe.to_status, oe.reason, oe.actor_id, oe.created_at
+          FROM order_events oe
+         WHERE oe.order_id = %(order_id)s
+         ORDER BY oe.id
+        """,
+        {"order_id": order_id},
+    )
+    return OrderEvents.model_validate({"items": rows})

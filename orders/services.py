@@ -1,0 +1,316 @@
+"""The life of an order after checkout: its states, its payment, its cancellation.
+
+Writes orders and order_events; nobody else does. One function writes `orders.status`, and every change of a status or
+payment_status has its event in the same transaction. Lock order: order, payment, variants (products gives the stock
+back last).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from orders import states
+from orders.schemas import Order, OrderChange
+from products import stock_services as stock
+from utils import clock, db, idempotency, outbox, trace
+from utils.errors import AlreadyPaid, IllegalTransition, NotFound, OrderClosed, PaymentInProgress
+
+# A prompt lives a minute or two on the phone; the order must not expire under the payer's hand.
+PROMPT_KEEPS_ORDER = timedelta(minutes=5)
+DUE_AT_ONCE = 50
+
+
+# --- staff and customer
+
+
+@db.in_transaction
+def change_order(tx: db.Tx, *, order_id: int, change: OrderChange, actor_id: int) -> None:
+    """Move an order along, or note its tracking number.
+
+    Raises NotFound, and IllegalTransition when the status does not follow, or the order is not paid yet and is not
+    to be paid on delivery.
+    """
+    locked_order = lock_order_tx(tx, order_id=order_id)
+    if change.tracking_number is not None:
+        tx.execute_one(
+            "UPDATE orders SET tracking_number = %(tracking_number)s, updated_at = %(now)s WHERE id = %(id)s",
+            {"id": order_id, "tracking_number": change.tracking_number, "now": clock.now()},
+        )
+    if change.status is not None:
+        states.require_transition(locked_order["status"], change.status)
+        _require_payment(locked_order, change.status)
+        _move_tx(tx, order=locked_order, to=change.status, actor_id=actor_id, reason=change.note or "")
+    elif change.note:
+        add_event_tx(tx, order_id=order_id, name="order.noted", actor_id=actor_id, reason=change.note)
+
+
+def _require_payment(order: db.Row, wanted: str) -> None:
+    if order["payment_method"] in states.NEEDS_PAYMENT_FIRST and order["payment_status"] != "paid":
+        raise IllegalTransition(f"It cannot become {wanted} before it is paid.", current=order["status"], wanted=wanted)
+
+
+@db.in_transaction
+def cancel_order(
+    tx: db.Tx, *, order_id: int, user_id: int, manages: bool, reason: str, claim: idempotency.Claim
+) -> Order:
+    """Cancel an order and give its stock back, once. What was paid goes to `review` until it is given back.
+
+    Raises NotFound for somebody else's order (unless the caller manages orders), and IllegalTransition when it has
+    left the house or was cancelled before.
+    """
+    locked_order = lock_order_tx(tx, order_id=order_id)
+    if not manages and locked_order["user_id"] != user_id:
+        raise NotFound(what="order")
+    states.require_transition(locked_order["status"], "cancelled")
+    _move_tx(tx, order=locked_order, to="cancelled", actor_id=user_id, reason=reason)
+    if locked_order["paid"] > locked_order["refunded"]:
+        send_to_review_tx(tx, order_id=order_id, reason="cancelled after payment: a refund is due")
+    order = read_order(tx, order_id=order_id, user_id=user_id, sees_all=manages)
+    idempotency.keep_tx(tx, claim, status_code=200, body=order.model_dump_json())
+    stock.give_back_tx(tx, order_id=order_id, reason="order cancelled", actor_id=user_id)
+    return order
+
+
+# --- expiry
+
+
+def expire_due_orders() -> int:
+    """Cancel the orders that were not paid in time and give their stock back; return how many were due."""
+    rows = db.reading().fetch_all(
+        """
+        SELECT o.id
+          FROM orders o
+         WHERE o.expires_at <= %(now)s
+         ORDER BY o.expires_at, o.id
+         LIMIT %(limit)s
+        """,
+        {"now": clock.now(), "limit": DUE_AT_ONCE},
+    )
+    for row in rows:
+        expire_order(order_id=row["id"])
+    return len(rows)
+
+
+@db.in_transaction
+def expire_order(tx: db.Tx, *, order_id: int) -> None:
+    """Cancel one order whose time is over; while a prompt is open it is given a little more of it."""
+    locked_order = lock_order_tx(tx, order_id=order_id)
+    now = clock.now()
+    if locked_order["expires_at"] is None or locked_order["expires_at"] > now:
+        return
+    if locked_order["payment_status"] == "pending":
+        tx.execute_one(
+            "UPDATE orders SET expires_at = %(expires_at)s WHERE id = %(id)s",
+            {"id": order_id, "expires_at": now + PROMPT_KEEPS_ORDER},
+        )
+        return
+    _move_tx(tx, order=locked_order, to="cancelled", actor_id=None, reason="not paid in time")
+    if locked_order["paid"] > locked_order["refunded"]:
+        send_to_review_tx(tx, order_id=order_id, reason="expired after part payment: a refund is due")
+    stock.give_back_tx(tx, order_id=order_id, reason="order expired", actor_id=None)
+
+
+# --- what payments call, inside their own transactions
+
+
+def lock_order_tx(tx: db.Tx, *, order_id: int) -> db.Row:
+    """Lock an order and return its row. Raises NotFound."""
+    return tx.require_one(
+        """
+        SELECT id, number, user_id, email, phone_number, status, payment_status, payment_method, currency,
+               subtotal, discount, shipping, rounding, tax_included, total, paid, refunded,
+               shipping_address, note, tracking_number, created_at, updated_at, paid_at, expires_at
+          FROM orders
+         WHERE id = %(id)s
+           FOR UPDATE
+        """,
+        {"id": order_id},
+        missing=NotFound(what="order"),
+    )
+
+
+def claim_prompt_tx(tx: db.Tx, *, order_id: int) -> None:
+    """Claim the order for one payment prompt: unpaid -> pending, and keep it from expiring meanwhile.
+
+    Raises PaymentInProgress when another prompt is open, AlreadyPaid, and OrderClosed when it is past paying.
+    """
+    now = clock.now()
+    claimed = tx.execute(
+        """
+        UPDATE orders
+           SET payment_status = 'pending',
+               expires_at = GREATEST(expires_at, %(keep_until)s),
+               updated_at = %(now)s
+         WHERE id = %(id)s
+           AND payment_status = 'unpaid'
+           AND status = 'pending'
+        """,
+        {"id": order_id, "keep_until": now + PROMPT_KEEPS_ORDER, "now": now},
+    )
+    if claimed:
+        return
+    order = lock_order_tx(tx, order_id=order_id)
+    if order["payment_status"] == "pending" and order["status"] == "pending":
+        raise PaymentInProgress
+    if order["paid"] >= order["total"]:
+        raise AlreadyPaid
+    raise OrderClosed(status=order["status"])
+
+
+def release_prompt_tx(tx: db.Tx, *, order_id: int) -> None:
+    """Say that no prompt is open any more: pending -> unpaid. Changes nothing when it was paid meanwhile."""
+    tx.execute(
+        """
+        UPDATE orders
+           SET payment_status = 'unpaid',
+               updated_at = %(now)s
+         WHERE id = %(id)s
+           AND payment_status = 'pending'
+        """,
+        {"id": order_id, "now": clock.now()},
+    )
+
+
+def mark_paid_tx(tx: db.Tx, *, order_id: int, amount: Decimal, actor_id: int | None, reason: str) -> None:
+    """Count money towards an order; when its total is reached it is paid, and moves on to processing.
+
+    The caller has locked the order, and has claimed the payment so that it is counted once.
+    """
+    now = clock.now()
+    tx.execute_one(
+        "UPDATE orders SET paid = paid + %(amount)s, updated_at = %(now)s WHERE id = %(id)s",
+        {"id": order_id, "amount": amount, "now": now},
+    )
+    in_full = tx.execute(
+        """
+        UPDATE orders
+           SET payment_status = 'paid',
+               paid_at = %(now)s,
+               expires_at = NULL
+         WHERE id = %(id)s
+           AND paid >= total
+           AND payment_status IN ('unpaid', 'pending')
+        """,
+        {"id": order_id, "now": now},
+    )
+    if not in_full:
+        add_event_tx(tx, order_id=order_id, name="order.part_paid", actor_id=actor_id, reason=reason)
+        return
+    add_event_tx(tx, order_id=order_id, name="order.paid", actor_id=actor_id, reason=reason)
+    outbox.stage_tx(tx, "order.paid", order_id=order_id)
+    order = lock_order_tx(tx, order_id=order_id)
+    if order["status"] == "pending":
+        _move_tx(tx, order=order, to="processing", actor_id=actor_id, reason="paid")
+
+
+def send_to_review_tx(tx: db.Tx, *, order_id: int, reason: str) -> None:
+    """Put an order before a person: there is money that does not fit it. It does not expire meanwhile."""
+    tx.execute_one(
+        """
+        UPDATE orders
+           SET payment_status = 'review',
+               expires_at = NULL,
+               updated_at = %(now)s
+         WHERE id = %(id)s
+        """,
+        {"id": order_id, "now": clock.now()},
+    )
+    add_event_tx(tx, order_id=order_id, name="order.review", actor_id=None, reason=reason)
+
+
+# --- leaves
+
+
+def _move_tx(tx: db.Tx, *, order: db.Row, to: str, actor_id: int | None, reason: str) -> None:
+    """Write `orders.status`, its event and its outbox row. The only statement that changes a status."""
+    tx.execute_one(
+        """
+        UPDATE orders
+           SET status = %(to)s,
+               expires_at = NULL,
+               updated_at = %(now)s
+         WHERE id = %(id)s
+           AND status = %(from)s
+        """,
+        {"id": order["id"], "from": order["status"], "to": to, "now": clock.now()},
+    )
+    name = f"order.{to}"
+    add_event_tx(
+        tx,
+        order_id=order["id"],
+        name=name,
+        from_status=order["status"],
+        to_status=to,
+        actor_id=actor_id,
+        reason=reason,
+    )
+    outbox.stage_tx(tx, name, order_id=order["id"])
+
+
+def add_event_tx(
+    tx: db.Tx,
+    *,
+    order_id: int,
+    name: str,
+    actor_id: int | None,
+    from_status: str | None = None,
+    to_status: str | None = None,
+    reason: str = "",
+) -> None:
+    """Write a line into the history of an order."""
+    tx.insert(
+        """
+        INSERT INTO order_events
+            (order_id, name, from_status, to_status, actor_id, reason, request_id, created_at)
+        VALUES
+            (%(order_id)s, %(name)s, %(from_status)s, %(to_status)s, %(actor_id)s, %(reason)s, %(request_id)s, %(now)s)
+        """,
+        {
+            "order_id": order_id,
+            "name": name,
+            "from_status": from_status,
+            "to_status": to_status,
+            "actor_id": actor_id,
+            "reason": reason[:300],
+            "request_id": trace.request_id(),
+            "now": clock.now(),
+        },
+    )
+
+
+def read_order(reader: db.Reader, *, order_id: int, user_id: int, sees_all: bool) -> Order:
+    """Return an order with its lines. Raises NotFound for one that is not there, or is somebody else's."""
+    row = reader.require_one(
+        """
+        SELECT id, number, status, payment_status, payment_method, currency,
+               subtotal, discount, shipping, rounding, tax_included, total, paid, refunded,
+               shipping_address, note, tracking_number, created_at, paid_at, expires_at
+          FROM orders
+         WHERE id = %(id)s
+           AND (user_id = %(user_id)s OR %(sees_all)s)
+        """,
+        {"id": order_id, "user_id": user_id, "sees_all": sees_all},
+        missing=NotFound(what="order"),
+    )
+    return with_items(reader, [row])[0]
+
+
+def with_items(reader: db.Reader, rows: list[db.Row]) -> list[Order]:
+    """Return the orders with their lines, read with one statement for all."""
+    lines: dict[int, list[dict[str, Any]]] = {row["id"]: [] for row in rows}
+    if rows:
+        found = reader.fetch_all(
+            """
+            SELECT oi.order_id, oi.product_id, oi.variant_id, oi.sku, oi.name, oi.options,
+                   oi.quantity, oi.unit_price, oi.line_total
+              FROM order_items oi
+             WHERE oi.order_id IN {ids}
+             ORDER BY oi.order_id, oi.id
+            """,
+            ids=db.in_list("id", list(lines)),
+        )
+        for line in found:
+            lines[line["order_id"]].append(line)
+    return [Order.model_validate({**row, "items": lines[row["id"]]}) for row in rows]
