@@ -12,6 +12,9 @@ from apiflask import APIFlask
 
 import config
 import extensions
+from auth import cli as auth_cli
+from auth import routes as auth_routes
+from auth import tokens
 from main import pages as main_pages
 from main import routes as main_routes
 from utils import cli as database_cli
@@ -20,6 +23,7 @@ from utils import db, idempotency, log, outbox, private_server, web, worker
 BLUEPRINTS = [
     main_routes.bp,
     main_pages.bp,
+    auth_routes.bp,
 ]
 
 # What happens when something has happened: topic -> handlers, each feature's own table.
@@ -32,7 +36,7 @@ JOBS = [
     worker.Job("forget told events", 3600, outbox.delete_told_events),
 ]
 
-COMMANDS: list[click.Command] = [database_cli.db_group]
+COMMANDS: list[click.Command] = [database_cli.db_group, auth_cli.create_admin]
 
 
 def create_app(settings: config.Settings | None = None) -> APIFlask:
@@ -44,7 +48,7 @@ def create_app(settings: config.Settings | None = None) -> APIFlask:
     app = APIFlask(__name__, title="Duka", version="1", json_errors=False, docs_path=None)
     app.config.from_mapping(_flask_settings(settings))
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the provider class has it, its base does not
-    extensions.jwt.init_app(app)
+    tokens.init_app(app)
     extensions.limiter.init_app(app)
     if settings.CORS_ORIGINS:
         extensions.cors.init_app(app, origins=settings.CORS_ORIGINS.split(","), resources=r"/api/*")

@@ -1,0 +1,84 @@
+"""What accounts look like on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, PlainSerializer, model_validator
+
+from auth import passwords
+from utils import clock
+from utils.phones import Phone
+
+Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{3,60}$", examples=["wanjiku"])]
+NewPassword = Annotated[str, AfterValidator(passwords.check_rules), Field(repr=False, min_length=1)]
+Moment = Annotated[datetime, PlainSerializer(clock.iso, return_type=str)]
+
+
+class RegisterRequest(BaseModel):
+    """A new account."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    username: Username
+    email: EmailStr
+    password: NewPassword
+    phone_number: Phone | None = None
+
+
+class LoginRequest(BaseModel):
+    """A user name or an e-mail address, and the password."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    username: str = Field("", max_length=254)
+    email: str = Field("", max_length=254)
+    password: str = Field(repr=False)
+
+    @model_validator(mode="after")
+    def _one_name(self) -> LoginRequest:
+        if bool(self.username) == bool(self.email):
+            raise ValueError("send either username or email")
+        return self
+
+
+class ProfileUpdate(BaseModel):
+    """What to change of one's own account; a field left out stays, a phone number of null goes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    username: Username = Field(default_factory=str)
+    email: EmailStr = Field(default_factory=str)
+    phone_number: Phone | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """Return what was sent."""
+        return self.model_dump(exclude_unset=True)
+
+
+class User(BaseModel):
+    """An account as its owner sees it."""
+
+    id: int
+    username: str
+    email: str
+    phone_number: str | None
+    role: str
+    permissions: list[str]
+    created_at: Moment
+
+
+class TokenPair(BaseModel):
+    """Both tokens of a session."""
+
+    access_token: str
+    refresh_token: str
+    token_type: str
+    expires_in: int
+
+
+class LoggedIn(TokenPair):
+    """Both tokens, and whose they are."""
+
+    user: User

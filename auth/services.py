@@ -1,0 +1,155 @@
+"""Accounts: registration, log-in, one's own profile. Owns `users`.
+
+User names and e-mail addresses are unique whatever their case, by constraint, so a race has one winner.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from auth import passwords, session_services
+from utils import clock, db
+from utils.errors import EmailTaken, InvalidCredentials, NotFound, UsernameTaken
+
+TAKEN = {"uq_users_username": UsernameTaken, "uq_users_email": EmailTaken}
+HIDDEN = {"password_hash", "disabled_at"}
+FILTERS = {
+    "id": "u.id = %(id)s",
+    "username": "u.username = %(username)s",
+    "email": "u.email = %(email)s",
+}
+PROFILE = {
+    "username": "username = %(username)s",
+    "email": "email = %(email)s",
+    "phone_number": "phone_number = %(phone_number)s",
+    "updated_at": "updated_at = %(updated_at)s",
+}
+
+
+def register_user(
+    *, username: str, email: str, password: str, phone_number: str | None = None, role: str = "customer"
+) -> dict[str, Any]:
+    """Make an account and return it. Raises UsernameTaken, EmailTaken."""
+    return _register(
+        username=username,
+        email=email,
+        password_hash=passwords.hash_password(password),
+        phone_number=phone_number,
+        role=role,
+    )
+
+
+def sign_up(
+    *, username: str, email: str, password: str, phone_number: str | None, device: str, address: str
+) -> dict[str, Any]:
+    """Make a customer's account and open its first session; return `user`, `session_id`, `refresh_secret`.
+
+    Raises UsernameTaken, EmailTaken.
+    """
+    return _sign_up(
+        username=username,
+        email=email,
+        password_hash=passwords.hash_password(password),
+        phone_number=phone_number,
+        device=device,
+        address=address,
+    )
+
+
+def log_in(*, login: str, password: str, device: str, address: str) -> dict[str, Any]:
+    """Open a session for a user name or an e-mail address; return `user`, `session_id`, `refresh_secret`.
+
+    Raises InvalidCredentials, the same and after as long, for an unknown user, a wrong password, a closed account.
+    """
+    found = _find_user(db.reading(), {"email" if "@" in login else "username": login})  # no user name has an @
+    password_hash = found["password_hash"] if found and found["disabled_at"] is None else None
+    if not passwords.matches(password, password_hash) or found is None:
+        raise InvalidCredentials
+    user = _shown(found)
+    return {"user": user, **session_services.open_session(user_id=user["id"], device=device, address=address)}
+
+
+def get_user(*, user_id: int) -> dict[str, Any]:
+    """Return an account as clients see it. Raises NotFound."""
+    return _get_user(db.reading(), user_id=user_id)
+
+
+@db.in_transaction
+def update_profile(tx: db.Tx, *, user_id: int, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Change what is named of user name, e-mail address and phone number. Raises UsernameTaken, EmailTaken."""
+    with db.naming(TAKEN):
+        tx.execute_one(
+            """
+            UPDATE users
+            {changes}
+             WHERE id = %(user_id)s
+            """,
+            {"user_id": user_id},
+            changes=db.set_clause(PROFILE, {**changes, "updated_at": clock.now()}),
+        )
+    return _get_user(tx, user_id=user_id)
+
+
+@db.in_transaction
+def _register(tx: db.Tx, /, **account: Any) -> dict[str, Any]:
+    return _get_user(tx, user_id=_insert_user_tx(tx, **account))
+
+
+@db.in_transaction
+def _sign_up(tx: db.Tx, /, *, device: str, address: str, **account: Any) -> dict[str, Any]:
+    user_id = _insert_user_tx(tx, role="customer", **account)
+    opened = session_services.open_session_tx(tx, user_id=user_id, device=device, address=address)
+    return {"user": _get_user(tx, user_id=user_id), **opened}
+
+
+def _insert_user_tx(
+    tx: db.Tx, *, username: str, email: str, password_hash: str, phone_number: str | None, role: str
+) -> int:
+    with db.naming(TAKEN):
+        return tx.insert(
+            """
+            INSERT INTO users (username, email, password_hash, phone_number, role_id, created_at, updated_at)
+            VALUES (%(username)s, %(email)s, %(password_hash)s, %(phone_number)s,
+                    (SELECT r.id FROM roles r WHERE r.name = %(role)s), %(now)s, %(now)s)
+            """,
+            {
+                "username": username,
+                "email": email,
+                "password_hash": password_hash,
+                "phone_number": phone_number,
+                "role": role,
+                "now": clock.now(),
+            },
+        )
+
+
+def _get_user(reader: db.Reader, *, user_id: int) -> dict[str, Any]:
+    found = _find_user(reader, {"id": user_id})
+    if found is None:
+        raise NotFound(what="user")
+    return _shown(found)
+
+
+def _find_user(reader: db.Reader, by: Mapping[str, int | str]) -> db.Row | None:
+    return reader.fetch_one(
+        """
+        SELECT u.id, u.username, u.email, u.phone_number, u.password_hash, u.disabled_at, u.created_at,
+               r.name AS role,
+               (SELECT JSON_ARRAYAGG(p.name)
+                  FROM role_permissions rp
+                  JOIN permissions p ON p.id = rp.permission_id
+                 WHERE rp.role_id = u.role_id) AS permissions
+          FROM users u
+          JOIN roles r ON r.id = u.role_id
+        {where}
+        """,
+        where=db.where(FILTERS, by),
+    )
+
+
+def _shown(row: db.Row) -> dict[str, Any]:
+    """Return what its owner may see of a user's row."""
+    shown = {name: value for name, value in row.items() if name not in HIDDEN}
+    return {**shown, "permissions": sorted(json.loads(row["permissions"] or "[]"))}

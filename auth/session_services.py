@@ -1,0 +1,196 @@
+"""Sessions: one for each log-in, the family of its refresh tokens.
+
+Owns `sessions` and `refresh_tokens`. A refresh token's secret is kept as a hash and spent by a guarded UPDATE; who
+spends it a second time stole it, or was stolen from, so the session ends for both. Locks the token, then its session.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import config
+from utils import clock, db, log
+from utils.errors import TokenReused, TokenRevoked
+
+logger = log.get_logger(__name__)
+
+LONGEST_DEVICE = 255
+LONGEST_ADDRESS = 45
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentUser:
+    """Who asks, for the length of one request."""
+
+    id: int
+    username: str
+    email: str
+    phone_number: str | None
+    role: str
+    permissions: frozenset[str]
+    session_id: int
+
+    def may(self, permission: str) -> bool:
+        """Tell whether the user's role has the permission."""
+        return permission in self.permissions
+
+
+def get_current_user(*, user_id: int, session_id: int) -> CurrentUser:
+    """Return the user of a session that stands. Raises TokenRevoked when it, or the account, has ended."""
+    row = db.reading().require_one(
+        """
+        SELECT u.id, u.username, u.email, u.phone_number, r.name AS role, s.id AS session_id,
+               (SELECT JSON_ARRAYAGG(p.name)
+                  FROM role_permissions rp
+                  JOIN permissions p ON p.id = rp.permission_id
+                 WHERE rp.role_id = u.role_id) AS permissions
+          FROM sessions s
+          JOIN users u ON u.id = s.user_id
+          JOIN roles r ON r.id = u.role_id
+         WHERE s.id = %(session_id)s
+           AND s.user_id = %(user_id)s
+           AND s.revoked_at IS NULL
+           AND u.disabled_at IS NULL
+        """,
+        {"session_id": session_id, "user_id": user_id},
+        missing=TokenRevoked(),
+    )
+    permissions = frozenset(json.loads(row["permissions"] or "[]"))
+    return CurrentUser(**{**row, "permissions": permissions})
+
+
+def open_session_tx(tx: db.Tx, *, user_id: int, device: str, address: str) -> dict[str, Any]:
+    """Open a session and return its `session_id` and the `refresh_secret` of its first refresh token."""
+    session_id = tx.insert(
+        """
+        INSERT INTO sessions (user_id, device, address, created_at, last_used_at)
+        VALUES (%(user_id)s, %(device)s, %(address)s, %(now)s, %(now)s)
+        """,
+        {
+            "user_id": user_id,
+            "device": device[:LONGEST_DEVICE],
+            "address": address.encode("ascii", "replace").decode()[:LONGEST_ADDRESS],
+            "now": clock.now(),
+        },
+    )
+    return {"session_id": session_id, "refresh_secret": _insert_refresh_token_tx(tx, session_id=session_id)}
+
+
+@db.in_transaction
+def open_session(tx: db.Tx, *, user_id: int, device: str, address: str) -> dict[str, Any]:
+    """Open a session for somebody whose password was right; returns as `open_session_tx` does."""
+    return open_session_tx(tx, user_id=user_id, device=device, address=address)
+
+
+def refresh_session(*, session_id: int, refresh_secret: str) -> str:
+    """Spend a refresh token's secret and return the next one.
+
+    Raises TokenReused when it was spent before, with the session then ended, and TokenRevoked when the session, or
+    the account, has ended.
+    """
+    next_secret = _spend(session_id=session_id, refresh_secret=refresh_secret)
+    if next_secret is None:
+        logger.warning("refresh token reused, session ended", session_id=session_id)
+        raise TokenReused
+    return next_secret
+
+
+@db.in_transaction
+def _spend(tx: db.Tx, *, session_id: int, refresh_secret: str) -> str | None:
+    """Return the next secret, or None when this one is spent; then what is written must be committed, not raised."""
+    spent = tx.execute(
+        """
+        UPDATE refresh_tokens
+           SET used_at = %(now)s
+         WHERE token_hash = %(hash)s
+           AND used_at IS NULL
+        """,
+        {"hash": _hash(refresh_secret), "now": clock.now()},
+    )
+    if not spent:
+        end_session_tx(tx, session_id=session_id, reason="token_reused")
+        return None
+    _touch_session_tx(tx, session_id=session_id)
+    return _insert_refresh_token_tx(tx, session_id=session_id)
+
+
+def end_session_tx(tx: db.Tx, *, session_id: int, reason: str) -> None:
+    """End one session; its tokens are refused from then on. Ending it again changes nothing."""
+    tx.execute(
+        """
+        UPDATE sessions
+           SET revoked_at = %(now)s, revoked_reason = %(reason)s
+         WHERE id = %(session_id)s
+           AND revoked_at IS NULL
+        """,
+        {"session_id": session_id, "reason": reason, "now": clock.now()},
+    )
+
+
+@db.in_transaction
+def log_out(tx: db.Tx, *, session_id: int) -> None:
+    """End the session at hand."""
+    end_session_tx(tx, session_id=session_id, reason="logout")
+
+
+@db.in_transaction
+def log_out_everywhere(tx: db.Tx, *, user_id: int) -> None:
+    """End every session of the user."""
+    end_all_sessions_tx(tx, user_id=user_id, reason="logout_all")
+
+
+def end_all_sessions_tx(tx: db.Tx, *, user_id: int, reason: str) -> None:
+    """End every session of the user that still stands."""
+    tx.execute(
+        """
+        UPDATE sessions
+           SET revoked_at = %(now)s, revoked_reason = %(reason)s
+         WHERE user_id = %(user_id)s
+           AND revoked_at IS NULL
+        """,
+        {"user_id": user_id, "reason": reason, "now": clock.now()},
+    )
+
+
+def _touch_session_tx(tx: db.Tx, *, session_id: int) -> None:
+    """Note the use of a session that stands. Raises TokenRevoked when it, or the account, has ended."""
+    standing = tx.execute(
+        """
+        UPDATE sessions s
+          JOIN users u ON u.id = s.user_id
+           SET s.last_used_at = %(now)s
+         WHERE s.id = %(session_id)s
+           AND s.revoked_at IS NULL
+           AND u.disabled_at IS NULL
+        """,
+        {"session_id": session_id, "now": clock.now()},
+    )
+    if not standing:
+        raise TokenRevoked
+
+
+def _insert_refresh_token_tx(tx: db.Tx, *, session_id: int) -> str:
+    secret = secrets.token_urlsafe(32)
+    now = clock.now()
+    tx.insert(
+        """
+        INSERT INTO refresh_tokens (session_id, token_hash, created_at, expires_at)
+        VALUES (%(session_id)s, %(hash)s, %(now)s, %(expires_at)s)
+        """,
+        {
+            "session_id": session_id,
+            "hash": _hash(secret),
+            "now": now,
+            "expires_at": now + timedelta(seconds=config.current().REFRESH_TOKEN_SECONDS),
+        },
+    )
+    return secret
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

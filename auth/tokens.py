@@ -1,0 +1,49 @@
+"""Tokens: what this package's services decide, written down as JWT, and read again.
+
+An access token names the user (`sub`) and the session (`sid`). A refresh token also carries, as its `jti`, the secret
+that may be spent once. Whether the session still stands is for the database to say, not for the token.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+from flask_jwt_extended import create_access_token, create_refresh_token, get_jwt, verify_jwt_in_request
+
+import config
+from extensions import jwt
+from utils import web
+from utils.errors import InvalidToken, NotLoggedIn, TokenExpired, TokenRevoked
+
+
+def init_app(app: Flask) -> None:
+    """Bind Flask-JWT-Extended, which then refuses a token in the shop's own words."""
+    jwt.unauthorized_loader(lambda _why: web.problem(NotLoggedIn()))
+    jwt.invalid_token_loader(lambda _why: web.problem(InvalidToken()))
+    jwt.expired_token_loader(lambda _header, _claims: web.problem(TokenExpired()))
+    jwt.revoked_token_loader(lambda _header, _claims: web.problem(TokenRevoked()))
+    jwt.init_app(app)
+
+
+def make_pair(*, user_id: int, session_id: int, refresh_secret: str) -> dict[str, Any]:
+    """Return both tokens of a session as clients get them."""
+    claims = {"sid": session_id}
+    return {
+        "access_token": create_access_token(str(user_id), additional_claims=claims),
+        "refresh_token": create_refresh_token(str(user_id), additional_claims={**claims, "jti": refresh_secret}),
+        "token_type": "Bearer",
+        "expires_in": config.current().ACCESS_TOKEN_SECONDS,
+    }
+
+
+def read_claims(*, refresh: bool = False, optional: bool = False) -> dict[str, Any]:
+    """Return what the request's token says; nothing when `optional` and there is none.
+
+    Raises InvalidToken, and Flask-JWT-Extended's own errors, which `init_app` words.
+    """
+    try:
+        verify_jwt_in_request(refresh=refresh, optional=optional)
+    except (IndexError, RecursionError, ValueError) as error:  # what hostile headers make of the parsers
+        raise InvalidToken from error
+    return get_jwt()
