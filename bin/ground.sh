@@ -99,7 +99,7 @@ venv_package() {
 apt_install() {
     set -- env DEBIAN_FRONTEND=noninteractive apt-get -qy -o DPkg::Lock::Timeout=120 \
         --no-install-recommends install "$@"
-    $as_root "$@" >instance/setup.log 2>&1 && return 0
+    $as_root "$@" >>instance/setup.log 2>&1 && return 0
     # Most likely because the package lists are missing or old.
     $as_root apt-get -q update >>instance/setup.log 2>&1 || true
     # shellcheck disable=SC2086  # nothing, or sudo and its option
@@ -149,7 +149,6 @@ venv_is_good() {
 
 make_venv() {
     venv_is_good && return 0
-    : >instance/setup.log
     # Only the packages have changed: keep the environment. Everything else is quicker made anew.
     if ! { [ -f .venv/made-from ] && .venv/bin/python -m pip --version >/dev/null 2>&1 &&
         [ "$(head -n 2 .venv/made-from)" = "$(venv_recipe .venv/bin/python | head -n 2)" ]; }; then
