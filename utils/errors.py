@@ -149,6 +149,10 @@ class CartEmpty(Conflict):
     code, detail = "cart_empty", "The cart is empty. Put something in it first."
 
 
+class CartLineFull(Conflict):
+    code, detail = "cart_line_full", "A cart holds at most {limit} pieces of one thing; this would make {requested}."
+
+
 class PriceChanged(Conflict):
     code, detail = (
         "price_changed",

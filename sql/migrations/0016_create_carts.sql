@@ -8,7 +8,7 @@ CREATE TABLE carts (
     updated_at DATETIME(6) NOT NULL,
     CONSTRAINT uq_carts_user_id UNIQUE (user_id),
     CONSTRAINT uq_carts_token_hash UNIQUE (token_hash),
-    KEY ix_carts_updated_at (updated_at),
+    KEY ix_carts_user_id_updated_at (user_id, updated_at), -- guests' carts, the longest untouched first
     CONSTRAINT fk_carts_user_id FOREIGN KEY (user_id) REFERENCES users (id),
     CONSTRAINT ck_carts_owner CHECK ((user_id IS NULL) <> (token_hash IS NULL))
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
