@@ -17,6 +17,8 @@ from auth import routes as auth_routes
 from auth import tokens
 from main import pages as main_pages
 from main import routes as main_routes
+from orders import handlers as order_handlers
+from orders import routes as order_routes
 from utils import cli as database_cli
 from utils import db, idempotency, log, outbox, private_server, web, worker
 
@@ -24,16 +26,18 @@ BLUEPRINTS = [
     main_routes.bp,
     main_pages.bp,
     auth_routes.bp,
+    order_routes.bp,
 ]
 
 # What happens when something has happened: topic -> handlers, each feature's own table.
-HANDLERS: dict[str, list[outbox.Handler]] = {}
+HANDLERS: dict[str, list[outbox.Handler]] = outbox.merge(order_handlers.HANDLERS)
 
 # What the worker does, each feature's own list.
 JOBS = [
     worker.Job("outbox", 0.2, lambda: outbox.deliver_due(HANDLERS)),
     worker.Job("forget idempotency keys", 3600, idempotency.delete_expired_keys),
     worker.Job("forget told events", 3600, outbox.delete_told_events),
+    *order_handlers.JOBS,
 ]
 
 COMMANDS: list[click.Command] = [database_cli.db_group, auth_cli.create_admin]

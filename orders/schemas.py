@@ -96,7 +96,7 @@ class OrderQuery(Request):
 
     limit: int = Field(20, ge=1, le=100)
     cursor: str | None = None
-    count: Literal[0, 1] = 0
+    count: bool = False
     status: Status | None = None
     payment_status: PaymentStatus | None = None
     q: Annotated[str, StringConstraints(min_length=2, max_length=254)] | None = None

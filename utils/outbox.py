@@ -37,6 +37,15 @@ Handler = Callable[[Event], None]
 Handlers = Mapping[str, Sequence[Handler]]
 
 
+def merge(*tables: Handlers) -> dict[str, list[Handler]]:
+    """Put the features' tables together: a topic may have handlers in several."""
+    merged: dict[str, list[Handler]] = {}
+    for table in tables:
+        for topic, handlers in table.items():
+            merged.setdefault(topic, []).extend(handlers)
+    return merged
+
+
 def stage_tx(tx: db.Tx, topic: str, **payload: int | str | None) -> None:
     """Write an event in your transaction: it is told if and only if you commit."""
     now = clock.now()

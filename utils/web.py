@@ -17,7 +17,6 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from utils import db, idempotency, log, metrics, trace
 from utils.errors import (
-    DatabaseBusy,
     InvalidFields,
     MalformedRequest,
     NotFound,
@@ -218,9 +217,9 @@ def _run_claimed(claim: idempotency.Claim, view: Callable[[], Response]) -> Resp
             raise AssertionError("an idempotent view must have its verb keep the answer")
         return response
     except ShopError as error:
-        if error.status >= 500 or error.status == 429 or isinstance(error, DatabaseBusy):
+        if error.status >= 500 or error.status == 429:
             idempotency.let_go(claim=claim)
-        elif not claim.kept:
+        else:  # the verb's transaction is undone, and with it what it kept
             body = json.dumps(problem_body(error), default=str)
             idempotency.keep_refusal(claim=claim, status_code=error.status, body=body, content_type=PROBLEM)
         raise

@@ -22,4 +22,4 @@ def test_only_what_the_table_names_is_allowed(current: str, wanted: str) -> None
 
 
 def test_an_order_is_cancelled_only_before_it_leaves_the_house() -> None:
-    assert states.CANCELLABLE == {"pending", "processing"}
+    assert {"pending", "processing"} == states.CANCELLABLE
