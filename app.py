@@ -15,6 +15,8 @@ import extensions
 from auth import cli as auth_cli
 from auth import routes as auth_routes
 from auth import tokens
+from cart import handlers as cart_handlers
+from cart import routes as cart_routes
 from main import pages as main_pages
 from main import routes as main_routes
 from orders import handlers as order_handlers
@@ -26,6 +28,7 @@ BLUEPRINTS = [
     main_routes.bp,
     main_pages.bp,
     auth_routes.bp,
+    cart_routes.bp,
     order_routes.bp,
 ]
 
@@ -37,6 +40,7 @@ JOBS = [
     worker.Job("outbox", 0.2, lambda: outbox.deliver_due(HANDLERS)),
     worker.Job("forget idempotency keys", 3600, idempotency.delete_expired_keys),
     worker.Job("forget told events", 3600, outbox.delete_told_events),
+    *cart_handlers.JOBS,
     *order_handlers.JOBS,
 ]
 
@@ -53,6 +57,7 @@ def create_app(settings: config.Settings | None = None) -> APIFlask:
     app.config.from_mapping(_flask_settings(settings))
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the provider class has it, its base does not
     tokens.init_app(app)
+    cart_handlers.connect()
     extensions.limiter.init_app(app)
     if settings.CORS_ORIGINS:
         extensions.cors.init_app(app, origins=settings.CORS_ORIGINS.split(","), resources=r"/api/*")
