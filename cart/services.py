@@ -145,10 +145,16 @@ def lock_items_tx(tx: db.Tx, *, user_id: int) -> list[db.Row]:
 
 def empty_tx(tx: db.Tx, *, user_id: int) -> None:
     """Take everything out of the customer's cart, which `lock_items_tx` has locked."""
-    cart_id = tx.fetch_value("SELECT id FROM carts WHERE user_id = %(user_id)s", {"user_id": user_id})
-    if cart_id is not None:
-        owners.touch_cart_tx(tx, cart_id=cart_id)
-        owners.empty_cart_tx(tx, cart_id=cart_id)
+    tx.execute(
+        """
+        DELETE FROM cart_items
+         WHERE cart_id = (SELECT c.id FROM carts c WHERE c.user_id = %(user_id)s)
+        """,
+        {"user_id": user_id},
+    )
+    tx.execute(
+        "UPDATE carts SET updated_at = %(now)s WHERE user_id = %(user_id)s", {"user_id": user_id, "now": clock.now()}
+    )
 
 
 # --- the lines
