@@ -151,7 +151,7 @@ def test_statements_of_an_order_of_three_lines(count_statements: Callable[[Calla
     user, products = make_user(), [make_product() for _ in range(3)]
     fill_cart(user, *((product.variant, 1) for product in products))
     # lock and read the cart; prices; order, lines, event, outbox; empty the cart; movements; one UPDATE a variant
-    assert count_statements(lambda: order_from_cart(user)) == 14
+    assert count_statements(lambda: order_from_cart(user)) == 13
 
 
 def _at_once(steps: list[Callable[[], Any]]) -> list[str]:
