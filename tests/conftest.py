@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +19,7 @@ from flask.testing import FlaskClient
 import config
 from app import create_app
 from tests import factories
-from utils import checks, clock, db, migrations, private_server, trace
+from utils import checks, clock, db, log, migrations, private_server, trace
 
 ENGINE = os.environ.get("DUKA_TEST_ENGINE", "mariadb")
 SEEDED = {"roles", "permissions", "role_permissions"}
@@ -117,6 +119,15 @@ def frozen_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     stopped = Clock()
     monkeypatch.setattr(clock, "now", stopped)
     return stopped
+
+
+@pytest.fixture
+def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What is logged from INFO up, read line by line as a log collector would."""
+    stream = io.StringIO()
+    log.configure("INFO", stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    log.configure("WARNING")
 
 
 @pytest.fixture
