@@ -49,17 +49,8 @@ TRIES = 8
 # lost certification (Group Replication; Galera says 1213), write conflict (TiDB). Running it again is safe.
 RETRYABLE = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, ER.CHECKREAD, 3101, 9007}
 # The connection is gone, or the server is on its way out: shutdown, killed (1927 MariaDB), idle too long (4031 MySQL).
-LOST = {
-    CR.CR_CONNECTION_ERROR,
-    CR.CR_CONN_HOST_ERROR,
-    CR.CR_SERVER_GONE_ERROR,
-    CR.CR_SERVER_LOST,
-    CR.CR_SERVER_LOST_EXTENDED,
-    ER.SERVER_SHUTDOWN,
-    ER.CON_COUNT_ERROR,
-    1927,
-    4031,
-}
+LOST = {CR.CR_CONNECTION_ERROR, CR.CR_CONN_HOST_ERROR, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST}
+LOST |= {CR.CR_SERVER_LOST_EXTENDED, ER.SERVER_SHUTDOWN, ER.CON_COUNT_ERROR, 1927, 4031}
 
 
 class StatementError(Exception):
