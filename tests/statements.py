@@ -174,7 +174,7 @@ def _values(node: ast.Subscript, scope: Scope) -> list[tuple[ast.expr, Scope]]:
 
 
 def _table(node: ast.expr, scope: Scope) -> dict[tuple[object, ...], tuple[ast.expr, Scope]]:
-    """Return the entries of a literal dict, or of two joined by `|` or `**`; the last part of a key is the dict's own."""
+    """Return the entries of a literal dict, or of dicts joined by `|` or `**`; a key ends in the dict's own key."""
     if isinstance(node, ast.Dict):
         found: dict[tuple[object, ...], tuple[ast.expr, Scope]] = {}
         for key, value in zip(node.keys, node.values, strict=True):

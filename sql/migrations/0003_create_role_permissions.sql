@@ -1,4 +1,5 @@
 -- transactional: false
+-- What each role may do.
 CREATE TABLE role_permissions (
     role_id SMALLINT UNSIGNED NOT NULL,
     permission_id SMALLINT UNSIGNED NOT NULL,

@@ -1,4 +1,5 @@
 -- transactional: false
+-- What lies in a cart: a variant once, with how many.
 -- No foreign key to variants: its shared lock on the variant would make buyers wait for everybody who puts it into a
 -- cart. Variants are never deleted, only marked so.
 CREATE TABLE cart_items (
