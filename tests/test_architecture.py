@@ -73,12 +73,16 @@ def strings(source: Source) -> Iterator[ast.Constant]:
     )
 
 
+def by_place(function: Function) -> list[ast.arg]:
+    return [*function.args.posonlyargs, *function.args.args]
+
+
 def takes_tx(function: Function) -> bool:
-    return any(argument.arg == "tx" for argument in [*function.args.args, *function.args.kwonlyargs])
+    return any(argument.arg == "tx" for argument in [*by_place(function), *function.args.kwonlyargs])
 
 
 def takes_tx_first(function: Function) -> bool:
-    return bool(function.args.args) and function.args.args[0].arg == "tx"
+    return [argument.arg for argument in by_place(function)[:1]] == ["tx"]
 
 
 def opens_transaction(function: Function) -> bool:
@@ -389,7 +393,7 @@ def test_what_is_not_standard_library_is_pinned() -> None:
     }
     used = {name.partition(".")[0] for source in read_shop() for name in source.imports.values()}
     foreign = used - OURS - set(sys.stdlib_module_names)
-    assert {name for name in foreign if brought_as.get(name, name.lower().replace("_", "-")) not in pinned} <= {
-        "werkzeug",  # Flask's own
-        "click",  # Flask's own
-    }
+    come_with_flask = {"blinker", "click", "werkzeug"}
+    assert {name for name in foreign if brought_as.get(name, name.lower().replace("_", "-")) not in pinned} <= (
+        come_with_flask
+    )
