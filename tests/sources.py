@@ -12,6 +12,7 @@ import config
 
 PACKAGES = ("utils", "auth", "products", "cart", "orders", "payments", "admin", "main")
 TOP_MODULES = ("app", "config", "extensions")
+OURS = {*PACKAGES, *TOP_MODULES}
 
 # The modules of utils that own a table, or the server itself, and so may hold SQL.
 OWN_TABLE_MODULES = {
