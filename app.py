@@ -13,6 +13,7 @@ from apiflask import APIFlask
 import config
 import extensions
 from auth import cli as auth_cli
+from auth import handlers as auth_handlers
 from auth import routes as auth_routes
 from auth import tokens
 from cart import handlers as cart_handlers
@@ -40,6 +41,7 @@ JOBS = [
     worker.Job("outbox", 0.2, lambda: outbox.deliver_due(HANDLERS)),
     worker.Job("forget idempotency keys", 3600, idempotency.delete_expired_keys),
     worker.Job("forget told events", 3600, outbox.delete_told_events),
+    *auth_handlers.JOBS,
     *cart_handlers.JOBS,
     *order_handlers.JOBS,
 ]
@@ -55,7 +57,6 @@ def create_app(settings: config.Settings | None = None) -> APIFlask:
 
     app = APIFlask(__name__, title="Duka", version="1", json_errors=False, docs_path=None)
     app.config.from_mapping(_flask_settings(settings))
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # the provider class has it, its base does not
     tokens.init_app(app)
     cart_handlers.connect()
     extensions.limiter.init_app(app)
@@ -95,6 +96,7 @@ def _flask_settings(settings: config.Settings) -> dict[str, object]:
         "RATELIMIT_ENABLED": settings.RATELIMIT_ENABLED,
         "RATELIMIT_STORAGE_URI": settings.REDIS_URL or "memory://",
         "OPENAPI_VERSION": "3.1.0",
+        "SECURITY_SCHEMES": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         "VALIDATION_ERROR_DESCRIPTION": "Some fields are not valid",
     }
 

@@ -15,12 +15,10 @@ LONGEST_BYTES = 72
 NOBODYS = "4Zp0wBq1HkNc7yXvT3mRLeGdYs9FhJ2aUoKi6VnPxCbWtEzQrSgMe"
 
 
-def check_rules(password: str) -> str:
-    """Return a password that may be set. Raises ValueError with a sentence for its owner."""
-    if len(password) < SHORTEST:
-        raise ValueError(f"must have at least {SHORTEST} characters")
+def check_what_bcrypt_reads(password: str) -> str:
+    """Return a password that bcrypt reads whole. Raises ValueError with a sentence for its owner."""
     if len(password.encode()) > LONGEST_BYTES:
-        raise ValueError(f"must have at most {LONGEST_BYTES} bytes; letters beyond a-z take two to four each")
+        raise ValueError(f"must have at most {LONGEST_BYTES} bytes; a letter with an accent takes two, an emoji four")
     if "\0" in password:
         raise ValueError("must not contain the character NUL")
     return password

@@ -66,6 +66,7 @@ def login(body: LoginRequest) -> Response:
 
 @bp.post("/auth/refresh")
 @limiter.limit(REFRESH_LIMIT)
+@bp.doc(security="bearer")
 @bp.output(TokenPair)
 def refresh() -> Response:
     """Spend a refresh token (as Bearer) for a new pair."""

@@ -12,7 +12,9 @@ from utils import clock
 from utils.phones import Phone
 
 Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{3,60}$", examples=["wanjiku"])]
-NewPassword = Annotated[str, AfterValidator(passwords.check_rules), Field(repr=False, min_length=1)]
+NewPassword = Annotated[
+    str, Field(min_length=passwords.SHORTEST, repr=False), AfterValidator(passwords.check_what_bcrypt_reads)
+]
 Moment = Annotated[datetime, PlainSerializer(clock.iso, return_type=str)]
 
 
@@ -34,7 +36,7 @@ class LoginRequest(BaseModel):
 
     username: str = Field("", max_length=254)
     email: str = Field("", max_length=254)
-    password: str = Field(repr=False)
+    password: str = Field(min_length=1, max_length=4096, repr=False)
 
     @model_validator(mode="after")
     def _one_name(self) -> LoginRequest:
