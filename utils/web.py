@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec
 
 from apiflask import APIFlask, HTTPError
 from flask import Response, g, render_template, request
+from flask.json.provider import DefaultJSONProvider
 from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -36,6 +37,23 @@ class TooManyRequests(ShopError):
     status, code, detail = 429, "too_many_requests", "Too many requests. Wait as long as Retry-After says."
 
 
+class StrictJSON(DefaultJSONProvider):
+    """Flask's JSON, to which NaN, Infinity and a thousand brackets in each other are malformed like any other noise."""
+
+    sort_keys = False
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        """Read JSON. Raises ValueError."""
+        try:
+            return super().loads(s, parse_constant=_refuse_constant, **kwargs)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
 # --- the life of a request
 
 
@@ -47,6 +65,7 @@ def init_app(app: APIFlask, *, trusted_proxies: int) -> None:
     if trusted_proxies:
         hops = trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    app.json = StrictJSON(app)
     app.before_request(_begin)
     app.after_request(_end)
     app.teardown_appcontext(_release)
@@ -144,7 +163,7 @@ def _answer_invalid_fields(error: HTTPError) -> Response:
     if error.status_code != 422:
         return problem(_from_status(error.status_code, error.message or ""))
     fields = {
-        name if name != "_schema" else location: "; ".join(messages)
+        name if name != "_schema" else location: "; ".join(text.removeprefix("Value error, ") for text in messages)
         for location, found in error.detail.items()
         for name, messages in found.items()
     }
