@@ -11,12 +11,11 @@ from typing import Any, Concatenate, ParamSpec
 
 from apiflask import APIFlask, HTTPError
 from flask import Response, g, render_template, request
-from flask.json.provider import DefaultJSONProvider
 from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from utils import db, idempotency, log, metrics, trace
+from utils import db, idempotency, json_body, log, metrics, trace
 from utils.errors import (
     InvalidFields,
     MalformedRequest,
@@ -37,23 +36,6 @@ class TooManyRequests(ShopError):
     status, code, detail = 429, "too_many_requests", "Too many requests. Wait as long as Retry-After says."
 
 
-class StrictJSON(DefaultJSONProvider):
-    """Flask's JSON, to which NaN, Infinity and a thousand brackets in each other are malformed like any other noise."""
-
-    sort_keys = False
-
-    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
-        """Read JSON. Raises ValueError."""
-        try:
-            return super().loads(s, parse_constant=_refuse_constant, **kwargs)
-        except RecursionError as error:
-            raise ValueError("nested too deeply") from error
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
 # --- the life of a request
 
 
@@ -65,7 +47,8 @@ def init_app(app: APIFlask, *, trusted_proxies: int) -> None:
     if trusted_proxies:
         hops = trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-    app.json = StrictJSON(app)
+    app.json = json_body.StrictJSON(app)
+    app.request_class = json_body.JsonRequest
     app.before_request(_begin)
     app.after_request(_end)
     app.teardown_appcontext(_release)

@@ -1,0 +1,210 @@
+"""A walk over every JSON endpoint of the application: what each takes, and what a refusal must look like.
+
+It goes by `app.url_map` and the models that the views declare, so a new endpoint is tried too. What it cannot know
+is named in four tables: GOOD bodies, PLACES for the parts of a path, who may come in without a token (OPEN), and what
+belongs to somebody (PRIVATE).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from apiflask import APIFlask
+from flask.testing import FlaskClient
+from pydantic import BaseModel
+from werkzeug.test import TestResponse
+
+from tests.factories import PASSWORD, User, make_order, make_product, make_user
+from utils import db, web
+
+MEMBERS = {"type", "title", "status", "detail", "code", "request_id", "errors", "data"}
+NEW = {"username": "newcomer", "email": "newcomer@example.com", "password": PASSWORD}
+
+# A body that each model takes, so that a single field can be made bad.
+GOOD: dict[str, Callable[[Shop], dict[str, Any]]] = {
+    "CancelIn": lambda shop: {"reason": "changed my mind"},
+    "CartAddition": lambda shop: {"variant_id": shop.variant_id, "quantity": 1},
+    "LoginRequest": lambda shop: {"username": shop.admin.username, "password": PASSWORD},
+    "OrderChange": lambda shop: {"tracking_number": "TRK-1", "note": "by bus"},
+    "OrderIn": lambda shop: {
+        "shipping_address": {"line1": "Moi Avenue 1", "town": "Nairobi", "county": "Nairobi"},
+        "phone_number": "0712345678",
+        "payment_method": "mpesa",
+        "expected_total": "100.00",
+        "note": "leave it at the gate",
+        "items": [{"variant_id": shop.variant_id, "quantity": 1}],
+    },
+    "ProfileUpdate": lambda shop: {"phone_number": "0712345678"},
+    "QuantityUpdate": lambda shop: {"quantity": 2},
+    "RegisterRequest": lambda shop: NEW,
+}
+PLACES: dict[str, Callable[[Shop], object]] = {
+    "item_id": lambda shop: shop.item_id,
+    "order_id": lambda shop: shop.order_id,
+    "user_id": lambda shop: shop.admin.id,
+}
+OPEN = {"POST /api/auth/register", "POST /api/auth/signup", "POST /api/auth/login"}
+PRIVATE = {"item_id", "order_id", "user_id"}
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Something of each kind, and somebody who may do everything."""
+
+    admin: User
+    headers: dict[str, str]
+    stranger: dict[str, str]
+    product_id: int
+    variant_id: int
+    item_id: int
+    order_id: int
+
+
+def open_shop(client: FlaskClient) -> Shop:
+    """Fill an empty shop."""
+    admin, product = make_user(role="admin"), make_product(stock=10_000)
+    headers = log_in(client, admin)
+    orders = [make_order(admin, (product.variant, 1)) for _ in range(2)]
+    item = {"variant_id": product.variant.id}
+    cart = client.post("/api/cart", json=item, headers=headers).get_json()
+    return Shop(
+        admin=admin,
+        headers=headers,
+        stranger=log_in(client, make_user()),
+        product_id=product.id,
+        variant_id=product.variant.id,
+        item_id=cart["items"][0]["id"],
+        order_id=orders[0].id,
+    )
+
+
+def log_in(client: FlaskClient, user: User) -> dict[str, str]:
+    answer = client.post("/api/auth/login", json={"username": user.username, "password": PASSWORD})
+    return {"Authorization": f"Bearer {answer.get_json()['access_token']}"}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A method at a path, with the models that its view declares."""
+
+    method: str
+    rule: str
+    arguments: frozenset[str]
+    body: type[BaseModel] | None
+    query: type[BaseModel] | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.rule}"
+
+    def path(self, shop: Shop, **replaced: str) -> str:
+        path = self.rule
+        for argument in self.arguments:
+            place = replaced.get(argument) or quote(str(PLACES[argument](shop)))
+            path = "/".join(place if part.endswith(f"{argument}>") else part for part in path.split("/"))
+        return path
+
+    def good_body(self, shop: Shop) -> dict[str, Any] | None:
+        return None if self.body is None else GOOD[self.body.__name__](shop)
+
+
+def endpoints_of(app: APIFlask) -> list[Endpoint]:
+    """Return every endpoint under /api."""
+    found = []
+    for rule in app.url_map.iter_rules():
+        if rule.rule.startswith("/api"):
+            spec = getattr(app.view_functions[rule.endpoint], "_spec", {})
+            body = spec.get("body") if spec.get("content_type") == web.JSON else None
+            query = next((model for model, location in spec.get("args", []) if location == "query"), None)
+            methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+            found += [Endpoint(method, rule.rule, frozenset(rule.arguments), body, query) for method in methods]
+    return sorted(found, key=lambda endpoint: endpoint.name)
+
+
+def json_text(fields: dict[str, Any], field: str, raw: str) -> bytes:
+    """Write the body with one field replaced by JSON text as it stands."""
+    return json.dumps({**fields, field: "@poison@"}).replace('"@poison@"', raw).encode()
+
+
+def taken_types(schema: dict[str, Any]) -> set[str]:
+    """Return what kinds of JSON a field takes."""
+    parts = schema.get("anyOf") or schema.get("oneOf") or [schema]
+    return {"object" if "$ref" in part else part.get("type", "any") for part in parts}
+
+
+def fields_of(endpoint: Endpoint) -> Iterator[tuple[str, set[str]]]:
+    assert endpoint.body is not None
+    for field, schema in endpoint.body.model_json_schema()["properties"].items():
+        yield field, taken_types(schema)
+
+
+class Walk:
+    """Sends requests and gathers what is wrong with the answers, so that a test tells all of it at once."""
+
+    def __init__(self, client: FlaskClient, shop: Shop) -> None:
+        self.client = client
+        self.shop = shop
+        self.wrong: list[str] = []
+        self.sent = 0
+        self._rows = rows()
+
+    def send(
+        self,
+        endpoint: Endpoint,
+        *,
+        expect: set[int] | None = None,
+        code: str | None = None,
+        path: str | None = None,
+        headers: dict[str, str] | None = None,
+        **request: Any,
+    ) -> TestResponse:
+        """Send a request; it must be refused with one of `expect`, or, without `expect`, refused well or granted."""
+        target = path or endpoint.path(self.shop)
+        sent = self.shop.headers if headers is None else headers
+        answer = self.client.open(target, method=endpoint.method, headers=sent, **request)
+        self.sent += 1
+        told = f"{endpoint.method} {target[:150]} {str(request)[:150]} {str(headers or '')[:80]}"
+        self._judge(told, answer, expect, code)
+        return answer
+
+    def _judge(self, told: str, answer: TestResponse, expect: set[int] | None, code: str | None) -> None:
+        status = answer.status_code
+        if status >= 500 or (expect is not None and status not in expect):
+            self.wrong.append(f"{told}: {status}, wanted {expect or 'no 5xx'}: {answer.text[:300]}")
+        elif status >= 400:
+            problem = answer.get_json(force=True)
+            if answer.mimetype != web.PROBLEM or set(problem) != MEMBERS or problem["status"] != status:
+                self.wrong.append(f"{told}: not a problem of the contract: {answer.mimetype} {answer.text[:300]}")
+            elif code is not None and problem["code"] != code:
+                self.wrong.append(f"{told}: {problem['code']}, wanted {code}")
+            elif status == 422 and problem["code"] == "invalid_fields" and not problem["errors"]:
+                self.wrong.append(f"{told}: names no field")
+        now = rows()
+        if status >= 400 and now != self._rows:
+            changed = [table for table in now if now[table] != self._rows[table]]
+            self.wrong.append(f"{told}: {status}, and yet {changed} changed")
+        self._rows = now
+
+    def __enter__(self) -> Walk:
+        return self
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        if failed is None:
+            assert self.sent, "nothing was sent: the walk found no endpoint of this kind"
+            assert not self.wrong, f"{len(self.wrong)} of {self.sent}:\n" + "\n".join(self.wrong[:40])
+
+
+def rows() -> dict[str, int]:
+    """Return a checksum of each table."""
+    reader = db.reading()
+    tables = [
+        next(iter(row.values()))
+        for row in reader.fetch_all("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
+    ]
+    sums = reader.fetch_all("CHECKSUM TABLE " + ", ".join(sorted(tables)))
+    db.release()
+    return {row["Table"]: row["Checksum"] for row in sums}
