@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from threading import Barrier
 from typing import Any
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from cart import guest_services, services
 from cart.owner_services import Owner
 from tests.factories import Product, User
+from tests.threads import at_once
 from utils import db
 from utils.errors import CartLineFull, NotFound, OutOfStock, VariantRequired
 
@@ -27,21 +26,6 @@ def add(owner: Owner, product: Product, quantity: int = 1) -> dict[str, Any]:
 
 def quantities(owner: Owner) -> dict[int, int]:
     return {item["variant_id"]: item["quantity"] for item in services.get_cart(owner=owner)["items"]}
-
-
-def at_once(*work: Callable[[], Any]) -> list[Any]:
-    """Run the pieces of work in threads that start together, and return their results."""
-    start = Barrier(len(work))
-
-    def run(piece: Callable[[], Any]) -> Any:
-        start.wait()
-        try:
-            return piece()
-        finally:
-            db.release()
-
-    with ThreadPoolExecutor(len(work)) as threads:
-        return list(threads.map(run, work))
 
 
 @db.in_transaction
