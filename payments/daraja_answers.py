@@ -1,0 +1,166 @@
+"""What the provider's answers mean. Pure: status and text in, plain facts or a named error out.
+
+The errors tell what is known about the money, because that is what the caller must act upon: `Refused` and `NotTaken`
+say that no prompt was opened, `OutcomeUnknown` that there may be one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from payments.result_codes import Meaning, meaning_of
+
+EAST_AFRICA = timedelta(hours=3)  # no daylight saving there, so no table of time zones is needed
+
+TOKEN_CODES = {"404.001.03", "400.003.01", "401.002.01"}
+BUSY_CODES = {"500.003.02", "500.003.03"}  # spike arrest, quota; both come as HTTP 500
+# `500.001.1001` is many things; here, and only here, the message is all there is to tell them apart.
+PERMANENT_MESSAGES = ("merchant does not exist", "wrong credentials")
+SUBSCRIBER_BUSY = "unable to lock subscriber"
+
+OPAQUE = re.compile(r"[\x21-\x7e]{1,100}\Z")
+CODE = re.compile(r"[A-Za-z0-9_.-]{1,30}\Z")
+LONGEST_TEXT = 300
+
+
+class ProviderError(Exception):
+    """The provider did not do what it was asked for."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code} {message}".strip())
+        self.code = code[:30]
+        self.message = message[:LONGEST_TEXT]
+
+
+class InvalidToken(ProviderError):
+    """The access token is not accepted (any more); the call was refused before anything was done."""
+
+
+class Refused(ProviderError):
+    """Refused, and it will be again: no prompt was opened."""
+
+
+class NotTaken(ProviderError):
+    """Not taken just now: away, or too busy. No prompt was opened; later it may work."""
+
+
+class PhoneBusy(NotTaken):
+    """Another prompt is open on this phone, of ours or of another shop's."""
+
+
+class OutcomeUnknown(ProviderError):
+    """Sent, and no readable answer: there may be a prompt on the phone, and it may be paid."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushAccepted:
+    """The provider has taken a push: accepted, not paid."""
+
+    merchant_request_id: str
+    checkout_request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """How a prompt ended, by the provider's word: no receipt, amount or phone."""
+
+    code: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    value: str
+    seconds: int
+
+
+def timestamp(moment: datetime) -> str:
+    """Write a UTC moment as the provider reads it: `YYYYMMDDHHmmss` in East Africa Time."""
+    return f"{moment + EAST_AFRICA:%Y%m%d%H%M%S}"
+
+
+def password(*, shortcode: str, passkey: str, stamp: str) -> str:
+    """Return the password of a push or query; `stamp` is the very string sent beside it."""
+    return base64.b64encode(f"{shortcode}{passkey}{stamp}".encode()).decode()
+
+
+def read_token(status: int, text: str) -> AccessToken:
+    """Read the answer to a request for a token.
+
+    Raises Refused for credentials that are not accepted (400 with an empty body), and NotTaken for anything else.
+    """
+    answer = _read_object(text)
+    value, seconds = answer.get("access_token"), _text(answer.get("expires_in"))
+    if status == 200 and isinstance(value, str) and value and seconds.isdigit():
+        return AccessToken(value, int(seconds))
+    if status == 400:
+        raise Refused("400", "the shop's consumer key and secret are not accepted")
+    raise NotTaken(str(status), "no access token was given")
+
+
+def read_push(status: int, text: str) -> PushAccepted:
+    """Read the answer to a push. Raises InvalidToken, Refused, NotTaken or OutcomeUnknown."""
+    answer = _read_object(text)
+    if "errorCode" in answer or status != 200:
+        raise _push_error(status, answer)
+    code = _text(answer.get("ResponseCode"))
+    merchant_id, checkout_id = answer.get("MerchantRequestID"), answer.get("CheckoutRequestID")
+    if code == "0" and _is_opaque(merchant_id) and _is_opaque(checkout_id):
+        return PushAccepted(str(merchant_id), str(checkout_id))
+    if code not in ("", "0"):
+        raise Refused(code, _text(answer.get("ResponseDescription")))
+    raise OutcomeUnknown(str(status), "the answer to the push cannot be read")
+
+
+def _push_error(status: int, answer: dict[str, Any]) -> ProviderError:
+    code, message = _text(answer.get("errorCode")), _text(answer.get("errorMessage"))
+    if code in TOKEN_CODES:
+        return InvalidToken(code, message)
+    if SUBSCRIBER_BUSY in message.lower():
+        return PhoneBusy(code, message)
+    # The firewall stands before the provider: what it turned away (403, 429) never arrived.
+    if code in BUSY_CODES or (not code and status in (403, 429)):
+        return NotTaken(code or str(status), "busy")
+    if any(known in message.lower() for known in PERMANENT_MESSAGES):
+        return Refused(code, message)
+    if (code or str(status)).startswith("4") and status != 408:
+        return Refused(code or str(status), message or "it does not say why")
+    return OutcomeUnknown(code or str(status), message)
+
+
+def read_query(status: int, text: str) -> QueryResult | None:
+    """Read the answer to a query: how the prompt ended, or None while that is not known.
+
+    Anything but a finished result is "not known yet": the provider answers finished payments with errors now and
+    then. Raises InvalidToken.
+    """
+    answer = _read_object(text)
+    if _text(answer.get("errorCode")) in TOKEN_CODES:
+        raise InvalidToken(_text(answer.get("errorCode")), _text(answer.get("errorMessage")))
+    code = _text(answer.get("ResultCode"))
+    finished = status == 200 and "errorCode" not in answer and _text(answer.get("ResponseCode")) == "0"
+    if not finished or not CODE.match(code) or meaning_of(code) is Meaning.OPEN:
+        return None
+    return QueryResult(code, _text(answer.get("ResultDesc")))
+
+
+def _read_object(text: str) -> dict[str, Any]:
+    """Return the JSON object in an answer, an empty one for HTML, nothing, or anything else."""
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _is_opaque(value: object) -> bool:
+    return isinstance(value, str) and OPAQUE.match(value) is not None
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)[:LONGEST_TEXT]
