@@ -13,12 +13,14 @@ from typing import Any
 
 import pymysql
 import pytest
+import requests
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 import config
 from app import create_app
 from tests import factories
+from tests.daraja import Daraja
 from utils import checks, clock, db, log, migrations, private_server, trace
 
 ENGINE = os.environ.get("DUKA_TEST_ENGINE", "mariadb")
@@ -128,6 +130,14 @@ def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
     log.configure("INFO", stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     log.configure("WARNING")
+
+
+@pytest.fixture
+def daraja(app: APIFlask, monkeypatch: pytest.MonkeyPatch) -> Daraja:
+    """The provider, scripted by the test; nothing leaves the process."""
+    scripted = Daraja()
+    monkeypatch.setattr(requests.Session, "request", lambda *args, **options: scripted.request(*args, **options))
+    return scripted
 
 
 @pytest.fixture

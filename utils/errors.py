@@ -87,6 +87,11 @@ class VariantRequired(ShopError):
     status, code, detail = 422, "variant_required", "This product comes in several variants; send variant_id."
 
 
+class AmountTooHigh(ShopError):
+    status, code = 422, "amount_too_high"
+    detail = "M-Pesa moves at most {limit} shillings at a time, and {amount} are due."
+
+
 class IdempotencyMismatch(ShopError):
     status, code = 422, "idempotency_mismatch"
     detail = "This Idempotency-Key was used with another request. Use a new key for a new request."
@@ -191,6 +196,12 @@ class PaymentUnavailable(ShopError):
         "M-Pesa cannot be reached just now. Nothing was charged.",
     )
     retry_after = 10
+
+
+class PhoneBusy(PaymentUnavailable):
+    code = "phone_busy"
+    detail = "Another payment prompt is open on this phone. Finish it there, or try again in a minute."
+    retry_after = 60
 
 
 class DatabaseUnavailable(ShopError):

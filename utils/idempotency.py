@@ -139,6 +139,11 @@ def keep_refusal(tx: db.Tx, *, claim: Claim, status_code: int, body: str, conten
 @db.in_transaction
 def let_go(tx: db.Tx, *, claim: Claim) -> None:
     """Give the key free after a 5xx or 429: such an answer is not kept, and the client may try again."""
+    let_go_tx(tx, claim=claim)
+
+
+def let_go_tx(tx: db.Tx, *, claim: Claim) -> None:
+    """Give the key free in the transaction that records why: an answer kept under it before is forgotten."""
     if claim.id:
         tx.execute(
             """

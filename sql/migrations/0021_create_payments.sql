@@ -28,11 +28,13 @@ CREATE TABLE payments (
     settled_at DATETIME(6) NULL, -- when we booked the money
     query_count INT UNSIGNED NOT NULL DEFAULT 0,
     query_due_at DATETIME(6) NULL, -- when to ask the provider next; NULL: nothing to ask
+    prompt_until DATETIME(6) NULL, -- until then it keeps its order's payment_status pending; NULL: it let go of it
     CONSTRAINT uq_payments_checkout_request_id UNIQUE (checkout_request_id),
     CONSTRAINT uq_payments_receipt UNIQUE (receipt),
     KEY ix_payments_order_id (order_id, id),
     KEY ix_payments_status (status, id),
     KEY ix_payments_query_due_at (query_due_at),
+    KEY ix_payments_prompt_until (prompt_until),
     CONSTRAINT fk_payments_order_id FOREIGN KEY (order_id) REFERENCES orders (id),
     CONSTRAINT ck_payments_amount CHECK (amount > 0),
     CONSTRAINT ck_payments_status

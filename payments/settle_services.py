@@ -1,0 +1,226 @@
+"""Settlement: the one place where money is booked, whoever brings word of it.
+
+Callback, query, mock and delivery all come through `settle_tx`. Locks the order, then the payment. Keeps: a success
+is booked once, and wins over any failure; what does not fit goes to `review`, where a person decides, and never to
+the order; no receipt is ever dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from orders import services as orders
+from payments import attempt_services as attempts
+from utils import clock, db, log, money
+
+logger = log.get_logger(__name__)
+
+UNSETTLED = {"created", "sent", "unknown", "failed"}
+
+
+class BelongsElsewhere(Exception):
+    """This receipt or CheckoutRequestID stands on another payment."""
+
+
+OWN_KEYS = {"uq_payments_receipt": BelongsElsewhere, "uq_payments_checkout_request_id": BelongsElsewhere}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Success:
+    """Word that money has moved. What the source does not tell is None: a query knows neither amount nor receipt."""
+
+    source: str
+    amount: Decimal | None = None
+    receipt: str | None = None
+    checkout_request_id: str | None = None
+    merchant_request_id: str | None = None
+    code: str = "0"
+    description: str = ""
+
+
+def settle_tx(tx: db.Tx, *, payment_id: int, success: Success, actor_id: int | None = None) -> str:
+    """Book a success and count it towards its order; return `settled`, `repeated`, `receipt_filled` or `review`."""
+    order, payment = attempts.lock_payment_tx(tx, payment_id=payment_id)
+    if payment["status"] not in UNSETTLED:
+        return _meet_again_tx(tx, payment, success)
+    misfit = find_misfit(order, payment, success)
+    if misfit is None:
+        try:
+            _book_tx(tx, payment, success)
+        except BelongsElsewhere:
+            misfit = f"{success.receipt or success.checkout_request_id} belongs to another payment"
+    if misfit is not None:
+        send_to_review_tx(tx, order=order, payment=payment, success=success, reason=misfit)
+        return "review"
+    reason = " ".join(filter(None, (payment["method"], success.receipt, f"by {success.source}")))
+    orders.mark_paid_tx(tx, order_id=order["id"], amount=payment["amount"], actor_id=actor_id, reason=reason)
+    logger.info(
+        "payment settled",
+        payment_id=payment_id,
+        order_id=order["id"],
+        provider_ref=success.receipt or payment["checkout_request_id"],
+        source=success.source,
+        before=payment["status"],
+    )
+    return "settled"
+
+
+def find_misfit(order: db.Row, payment: db.Row, success: Success) -> str | None:
+    """Return why a success cannot be booked on this order, None when it fits."""
+    if not _names_same_prompt(payment, success):
+        return "the word is of another CheckoutRequestID"
+    if success.amount is not None and success.amount != payment["amount"]:
+        return f"{money.text(success.amount)} came where {money.text(payment['amount'])} was asked for"
+    if order["status"] == "cancelled":
+        return "the order is cancelled"
+    if order["paid"] >= order["total"]:
+        return "the order was already paid: paid twice"
+    return None
+
+
+def _names_same_prompt(payment: db.Row, success: Success) -> bool:
+    known, named = payment["checkout_request_id"], success.checkout_request_id
+    return known is None or named is None or known == named
+
+
+def send_to_review_tx(tx: db.Tx, *, order: db.Row, payment: db.Row, success: Success, reason: str) -> None:
+    """Keep money that does not fit before a person, with its receipt; its order too, unless that is paid anyway."""
+    try:
+        _write_review_tx(tx, payment, success, reason, success.receipt)
+    except BelongsElsewhere:
+        _write_review_tx(tx, payment, success, reason, None)  # the receipt stands in the reason
+    if order["paid"] < order["total"]:
+        orders.send_to_review_tx(tx, order_id=order["id"], reason=f"payment {payment['id']}: {reason}")
+    logger.error(
+        "payment to review",
+        payment_id=payment["id"],
+        order_id=order["id"],
+        provider_ref=success.receipt,
+        source=success.source,
+        reason=reason,
+    )
+
+
+def _meet_again_tx(tx: db.Tx, payment: db.Row, success: Success) -> str:
+    """Take word of a payment that has its outcome: the same again, the receipt it lacked, or other money."""
+    if success.receipt is None or success.receipt == payment["receipt"]:
+        return "repeated"
+    try:
+        if payment["receipt"] is None and _names_same_prompt(payment, success) and _same_amount(payment, success):
+            _fill_receipt_tx(tx, payment, success)
+            return "receipt_filled"
+        _write_other_money_tx(tx, payment, success)
+    except BelongsElsewhere:
+        logger.warning("receipt known elsewhere", payment_id=payment["id"], provider_ref=success.receipt)
+        return "repeated"
+    logger.error("second receipt", payment_id=payment["id"], provider_ref=success.receipt, source=success.source)
+    return "review"
+
+
+def _same_amount(payment: db.Row, success: Success) -> bool:
+    return success.amount is None or success.amount == payment["amount"]
+
+
+# --- leaves
+
+
+def _book_tx(tx: db.Tx, payment: db.Row, success: Success) -> None:
+    """Write the success. Raises BelongsElsewhere, and StaleRow when the payment is settled (the caller has looked)."""
+    with db.naming(OWN_KEYS):
+        tx.execute_one(
+            """
+            UPDATE payments
+               SET status = 'succeeded',
+                   settled_amount = amount,
+                   settled_at = %(now)s,
+                   receipt = %(receipt)s,
+                   checkout_request_id = COALESCE(checkout_request_id, %(checkout_request_id)s),
+                   merchant_request_id = COALESCE(merchant_request_id, %(merchant_request_id)s),
+                   result_code = %(code)s,
+                   result_desc = %(description)s,
+                   query_due_at = NULL,
+                   prompt_until = NULL,
+                   updated_at = %(now)s
+             WHERE id = %(id)s
+               AND status IN ('created', 'sent', 'unknown', 'failed')
+            """,
+            {
+                "id": payment["id"],
+                "receipt": success.receipt,
+                "checkout_request_id": success.checkout_request_id,
+                "merchant_request_id": success.merchant_request_id,
+                "code": success.code,
+                "description": success.description,
+                "now": clock.now(),
+            },
+        )
+
+
+def _write_review_tx(tx: db.Tx, payment: db.Row, success: Success, reason: str, receipt: str | None) -> None:
+    with db.naming(OWN_KEYS):
+        tx.execute_one(
+            """
+            UPDATE payments
+               SET status = 'review',
+                   review_reason = %(reason)s,
+                   settled_amount = %(amount)s,
+                   receipt = %(receipt)s,
+                   result_code = %(code)s,
+                   result_desc = %(description)s,
+                   query_due_at = NULL,
+                   prompt_until = NULL,
+                   updated_at = %(now)s
+             WHERE id = %(id)s
+               AND status IN ('created', 'sent', 'unknown', 'failed')
+            """,
+            {
+                "id": payment["id"],
+                "reason": reason[:300],
+                "amount": payment["amount"] if success.amount is None else success.amount,
+                "receipt": receipt,
+                "code": success.code,
+                "description": success.description,
+                "now": clock.now(),
+            },
+        )
+
+
+def _fill_receipt_tx(tx: db.Tx, payment: db.Row, success: Success) -> None:
+    with db.naming(OWN_KEYS):
+        tx.execute_one(
+            """
+            UPDATE payments
+               SET receipt = %(receipt)s,
+                   updated_at = %(now)s
+             WHERE id = %(id)s
+               AND receipt IS NULL
+            """,
+            {"id": payment["id"], "receipt": success.receipt, "now": clock.now()},
+        )
+
+
+def _write_other_money_tx(tx: db.Tx, payment: db.Row, success: Success) -> None:
+    """Give a second receipt under one prompt a row of its own, in review: money that may have moved twice."""
+    amount = success.amount or payment["amount"]
+    with db.naming(OWN_KEYS):
+        tx.insert(
+            """
+            INSERT INTO payments
+                (order_id, method, status, amount, settled_amount, currency, phone_number, receipt, result_code,
+                 result_desc, review_reason, request_id, created_at, updated_at)
+            SELECT p.order_id, p.method, 'review', %(amount)s, %(amount)s, p.currency, p.phone_number, %(receipt)s,
+                   %(code)s, %(description)s, %(reason)s, p.request_id, %(now)s, %(now)s
+              FROM payments p
+             WHERE p.id = %(id)s
+            """,
+            {
+                "id": payment["id"],
+                "amount": amount,
+                "receipt": success.receipt,
+                "code": success.code,
+                "description": success.description,
+                "reason": f"a second receipt under the prompt of payment {payment['id']}",
+                "now": clock.now(),
+            },
+        )
