@@ -1,0 +1,230 @@
+"""The callback inbox: kept and committed before it is answered, applied afterwards by the worker.
+
+Owns the table provider_callbacks. A callback and its effect are one transaction, so a worker that dies applies it
+again, and settlement sees to it that this changes nothing. Locks order, payment, then the callback's row.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import config
+from payments import attempt_services as attempts
+from payments import settle_services as settlement
+from payments import stk_callback
+from payments.result_codes import Meaning, meaning_of
+from payments.stk_callback import StkResult
+from utils import clock, db, log, trace
+from utils.errors import NotFound
+
+logger = log.get_logger(__name__)
+
+LEASE = timedelta(seconds=60)
+LONGEST_WAIT = timedelta(minutes=30)
+WAITING = "waiting"
+# With MPESA_CONFIRM_BY_QUERY: how often a success that the query has not confirmed is looked at again, and after how
+# long a person does. A genuine one is confirmed within seconds, unless the provider's query is down.
+LONGEST_WAIT_TO_CONFIRM = timedelta(seconds=60)
+CONFIRMED_WITHIN = timedelta(minutes=30)
+
+
+@db.in_transaction
+def receive(tx: db.Tx, *, kind: str, payment_id: int, body: str, address: str) -> None:
+    """Keep a callback word for word. Raises NotFound when the payment its token names is not there."""
+    now = clock.now()
+    with db.naming({"fk_provider_callbacks_payment_id": lambda: NotFound(what="payment")}):
+        tx.insert(
+            """
+            INSERT INTO provider_callbacks (kind, payment_id, body, address, request_id, received_at, due_at)
+            VALUES (%(kind)s, %(payment_id)s, %(body)s, %(address)s, %(request_id)s, %(now)s, %(now)s)
+            """,
+            {
+                "kind": kind,
+                "payment_id": payment_id,
+                "body": body,
+                "address": address,
+                "request_id": trace.request_id(),
+                "now": now,
+            },
+        )
+
+
+def apply_due(*, limit: int = 50) -> int:
+    """Lease the callbacks that are due, apply each, and return how many were taken."""
+    callbacks = lease_due(limit=limit)
+    for callback in callbacks:
+        with trace.span(callback["request_id"]):
+            _apply_or_postpone(callback)
+    return len(callbacks)
+
+
+def _apply_or_postpone(callback: db.Row) -> None:
+    facts = {"callback_id": callback["id"], "payment_id": callback["payment_id"]}
+    try:
+        outcome = apply(callback=callback)
+    except Exception as error:
+        logger.exception("callback failed", attempts=callback["attempts"], **facts)
+        wait = min(timedelta(seconds=2 ** min(callback["attempts"], 12)), LONGEST_WAIT)
+        postpone(callback_id=callback["id"], wait=wait, reason=f"{type(error).__name__}: {error}")
+    else:
+        logger.info("callback applied", outcome=outcome, **facts)
+
+
+@db.in_transaction
+def lease_due(tx: db.Tx, *, limit: int) -> list[db.Row]:
+    """Take callbacks that are due, oldest first; no other worker gets them while the lease lasts."""
+    now = clock.now()
+    rows = tx.fetch_all(
+        """
+        SELECT id, payment_id, body, request_id, received_at, attempts + 1 AS attempts
+          FROM provider_callbacks
+         WHERE due_at <= %(now)s
+         ORDER BY due_at, id
+         LIMIT %(limit)s
+           FOR UPDATE SKIP LOCKED
+        """,
+        {"now": now, "limit": limit},
+    )
+    if rows:
+        tx.execute(
+            """
+            UPDATE provider_callbacks
+               SET due_at = %(leased_until)s,
+                   attempts = attempts + 1
+             WHERE id IN {ids}
+            """,
+            {"leased_until": now + LEASE},
+            ids=db.in_list("id", [row["id"] for row in rows]),
+        )
+    return rows
+
+
+@db.in_transaction
+def apply(tx: db.Tx, *, callback: db.Row) -> str:
+    """Apply one callback and mark it, in one transaction; return what came of it."""
+    try:
+        result = stk_callback.parse(callback["body"])
+    except stk_callback.Unreadable as error:
+        logger.error("callback unreadable", callback_id=callback["id"], reason=str(error))
+        outcome = "unreadable"
+    else:
+        outcome = _apply_result_tx(tx, callback, result)
+    if outcome == WAITING:
+        wait = min(timedelta(seconds=2 ** min(callback["attempts"], 12)), LONGEST_WAIT_TO_CONFIRM)
+        _postpone_tx(tx, callback_id=callback["id"], wait=wait, reason="the query has not confirmed it yet")
+    else:
+        _mark_applied_tx(tx, callback_id=callback["id"], outcome=outcome)
+    return outcome
+
+
+def _apply_result_tx(tx: db.Tx, callback: db.Row, result: StkResult) -> str:
+    payment_id = callback["payment_id"]
+    meaning = meaning_of(result.code)
+    if meaning is Meaning.PAID:
+        return _apply_success_tx(tx, callback, result)
+    _order, payment = attempts.lock_payment_tx(tx, payment_id=payment_id)
+    if payment["checkout_request_id"] not in (None, result.checkout_request_id):
+        logger.warning("failure of another prompt not believed", payment_id=payment_id)
+        return "mismatch"
+    if meaning is Meaning.FAILED:
+        failed = attempts.fail_tx(tx, payment_id=payment_id, code=result.code, description=result.description)
+        return "failed" if failed else "repeated"
+    logger.error("unknown result code", payment_id=payment_id, code=result.code)
+    attempts.ask_soon_tx(tx, payment_id=payment_id, checkout_request_id=None)
+    return "unknown_code"
+
+
+def _apply_success_tx(tx: db.Tx, callback: db.Row, result: StkResult) -> str:
+    """Settle a success; when it must be confirmed, have the provider asked and wait for the query to settle it."""
+    success = success_of(result)
+    order, payment = attempts.lock_payment_tx(tx, payment_id=callback["payment_id"])
+    believed = (
+        not config.current().MPESA_CONFIRM_BY_QUERY
+        or payment["status"] not in settlement.UNSETTLED
+        or settlement.find_misfit(order, payment, success) is not None
+    )
+    if believed:
+        return settlement.settle_tx(tx, payment_id=payment["id"], success=success)
+    if clock.now() - callback["received_at"] > CONFIRMED_WITHIN:
+        reason = "the provider's query does not confirm the callback"
+        settlement.send_to_review_tx(tx, order=order, payment=payment, success=success, reason=reason)
+        return "review"
+    try:
+        with db.naming(settlement.OWN_KEYS):
+            attempts.ask_soon_tx(tx, payment_id=payment["id"], checkout_request_id=success.checkout_request_id)
+    except settlement.BelongsElsewhere:
+        return settlement.settle_tx(tx, payment_id=payment["id"], success=success)  # which sends it to review
+    return WAITING
+
+
+def success_of(result: StkResult) -> settlement.Success:
+    """Return the word of money in a callback."""
+    return settlement.Success(
+        source="callback",
+        amount=result.amount,
+        receipt=result.receipt,
+        checkout_request_id=result.checkout_request_id,
+        merchant_request_id=result.merchant_request_id,
+        code=result.code,
+        description=result.description,
+    )
+
+
+def find_waiting_success_tx(tx: db.Tx, *, payment_id: int) -> settlement.Success | None:
+    """Return the success that waits in the inbox for the query's word: it knows the receipt, the query does not."""
+    rows = tx.fetch_all(
+        """
+        SELECT body
+          FROM provider_callbacks
+         WHERE payment_id = %(payment_id)s
+           AND applied_at IS NULL
+         ORDER BY id
+        """,
+        {"payment_id": payment_id},
+    )
+    for row in rows:
+        try:
+            result = stk_callback.parse(row["body"])
+        except stk_callback.Unreadable:
+            continue
+        if meaning_of(result.code) is Meaning.PAID:
+            return success_of(result)
+    return None
+
+
+# --- leaves
+
+
+def _mark_applied_tx(tx: db.Tx, *, callback_id: int, outcome: str) -> None:
+    """Mark a callback. Raises StaleRow when another worker has applied it meanwhile: then nothing of ours stands."""
+    tx.execute_one(
+        """
+        UPDATE provider_callbacks
+           SET applied_at = %(now)s,
+               due_at = NULL,
+               outcome = %(outcome)s,
+               last_error = NULL
+         WHERE id = %(id)s
+           AND applied_at IS NULL
+        """,
+        {"id": callback_id, "outcome": outcome, "now": clock.now()},
+    )
+
+
+@db.in_transaction
+def postpone(tx: db.Tx, *, callback_id: int, wait: timedelta, reason: str) -> None:
+    """Try a callback again later; it is never given up, because it may be money."""
+    _postpone_tx(tx, callback_id=callback_id, wait=wait, reason=reason)
+
+
+def _postpone_tx(tx: db.Tx, *, callback_id: int, wait: timedelta, reason: str) -> None:
+    tx.execute(
+        """
+        UPDATE provider_callbacks
+           SET due_at = %(due_at)s,
+               last_error = %(reason)s
+         WHERE id = %(id)s
+           AND applied_at IS NULL
+        """,
+        {"id": callback_id, "due_at": clock.now() + wait, "reason": reason[:500]},
+    )
