@@ -75,7 +75,7 @@ def _end(response: Response) -> Response:
         "request",
         method=request.method,
         route=route,
-        path=request.path,
+        path=route if "token" in (request.view_args or {}) else request.path,
         status=response.status_code,
         code=g.get("problem_code"),
         user_id=g.get("user_id"),
