@@ -22,6 +22,9 @@ from main import pages as main_pages
 from main import routes as main_routes
 from orders import handlers as order_handlers
 from orders import routes as order_routes
+from payments import handlers as payment_handlers
+from payments import routes as payment_routes
+from payments import simulator
 from utils import cli as database_cli
 from utils import db, idempotency, log, outbox, private_server, web, worker
 
@@ -31,10 +34,11 @@ BLUEPRINTS = [
     auth_routes.bp,
     cart_routes.bp,
     order_routes.bp,
+    payment_routes.bp,
 ]
 
 # What happens when something has happened: topic -> handlers, each feature's own table.
-HANDLERS: dict[str, list[outbox.Handler]] = outbox.merge(order_handlers.HANDLERS)
+HANDLERS: dict[str, list[outbox.Handler]] = outbox.merge(order_handlers.HANDLERS, payment_handlers.HANDLERS)
 
 # What the worker does, each feature's own list.
 JOBS = [
@@ -44,9 +48,10 @@ JOBS = [
     *auth_handlers.JOBS,
     *cart_handlers.JOBS,
     *order_handlers.JOBS,
+    *payment_handlers.JOBS,
 ]
 
-COMMANDS: list[click.Command] = [database_cli.db_group, auth_cli.create_admin]
+COMMANDS: list[click.Command] = [database_cli.db_group, auth_cli.create_admin, simulator.simulator_command]
 
 
 def create_app(settings: config.Settings | None = None) -> APIFlask:
