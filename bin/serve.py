@@ -117,7 +117,9 @@ def try_lock(lock: TextIO) -> bool:
 def wanted_processes(settings: config.Settings) -> dict[str, str]:
     """Return the commands to run, their ports being free. Raises CannotOpen."""
     commands = processes.read_procfile(ROOT / "Procfile")
-    os.environ |= {"HOST": settings.HOST, "PORT": str(settings.PORT)}
+    # The Procfile's "python" is the one that runs this.
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+    os.environ |= {"PATH": path, "HOST": settings.HOST, "PORT": str(settings.PORT)}
     need_free_port(settings.HOST, settings.PORT, "the shop")
     if settings.SHOP_ENV == "development" and "MPESA_CONSUMER_KEY" not in config.environment():
         port = config.simulator_port(settings.PORT)
