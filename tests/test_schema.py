@@ -150,6 +150,20 @@ def test_every_index_is_named_by_hand_after_its_table_and_leading_columns(descri
         assert name == "PRIMARY" or name in [f"{kind}_{table}_{part}" for kind in kinds for part in leading]
 
 
+def test_every_foreign_key_is_served_by_an_index_that_cannot_be_null(
+    database_url: str, describe: Callable[..., Any]
+) -> None:
+    """MySQL 9.7 looks a key up by the first index that begins with it, and lets any value in where a later column
+    of that index is NULL."""
+    only_of_deleted_variants = ("variants", "product_id")  # nothing is inserted deleted
+    keys = describe("table_name, column_name, constraint_name", "key_column_usage")
+    for table, column, _ in (key for key in keys if key[2].startswith("fk_")):
+        columns = [(row[2], int(row[3]), row[4], row[9]) for row in run(database_url, f"SHOW INDEX FROM {table}")]
+        first = next(name for name, place, led_by, _ in columns if place == 1 and led_by == column)
+        nullable = [name for index, place, name, null in columns if index == first and place > 1 and null == "YES"]
+        assert not nullable or (table, column) == only_of_deleted_variants, (table, column, first, nullable)
+
+
 def test_every_table_is_innodb_and_speaks_all_of_unicode(describe: Callable[..., Any]) -> None:
     tables = describe("table_name, engine, table_collation", "tables")
     assert len(tables) >= 22

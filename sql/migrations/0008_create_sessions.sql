@@ -10,6 +10,6 @@ CREATE TABLE sessions (
     last_used_at DATETIME(6) NOT NULL,
     revoked_at DATETIME(6) NULL,
     revoked_reason VARCHAR(40) NULL, -- logout, logout_all, token_reused, reset
-    KEY ix_sessions_user_id (user_id, revoked_at),
+    KEY ix_sessions_user_id (user_id),
     CONSTRAINT fk_sessions_user_id FOREIGN KEY (user_id) REFERENCES users (id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;

@@ -24,7 +24,8 @@ CREATE TABLE products (
     KEY ix_products_deleted_at_name (deleted_at, name, id),
     KEY ix_products_deleted_at_rating (deleted_at, rating, id),
     KEY ix_products_deleted_at (deleted_at, id),
-    KEY ix_products_category_id (category_id, deleted_at, id),
+    KEY ix_products_category_id (category_id), -- before the next, for the foreign key: see tests/test_schema.py
+    KEY ix_products_category_id_deleted_at (category_id, deleted_at, id),
     FULLTEXT KEY ix_products_name_description (name, description),
     CONSTRAINT fk_products_category_id FOREIGN KEY (category_id) REFERENCES categories (id),
     CONSTRAINT ck_products_price CHECK (price > 0 AND price_max >= price)
