@@ -384,6 +384,8 @@ def _put_together(
             raise StatementError(f"the statement has no place {{{name}}}")
         sql = sql.replace(f"{{{name}}}", fragment if isinstance(fragment, str) else fragment.sql)
         if isinstance(fragment, Fragment):
+            if twice := bound.keys() & fragment.params.keys():
+                raise StatementError(f"bound twice: {sorted(twice)}")
             bound |= fragment.params
     names = _names(sql)
     if names != bound.keys():
