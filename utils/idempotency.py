@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from utils import clock, db
-from utils.errors import IdempotencyInProgress, IdempotencyMismatch
+from utils.errors import IdempotencyInProgress, IdempotencyMismatch, StaleRow
 
 KEPT_FOR = timedelta(hours=48)
 LEASE = timedelta(seconds=60)
@@ -105,10 +105,29 @@ def claim(tx: db.Tx, *, scope: str, key: str, fingerprint: str) -> Claim | Answe
 
 
 def keep_tx(tx: db.Tx, claim: Claim, *, status_code: int, body: str, content_type: str = "application/json") -> None:
-    """Keep the answer in the transaction of its effect. Raises StaleRow when another process took the claim over."""
+    """Keep the answer in the transaction of its effect; a later one of the same claim replaces it.
+
+    Raises StaleRow when another process took the claim over.
+    """
     if not claim.id:
         return
-    tx.execute_one(
+    if not _keep_tx(tx, claim, status_code=status_code, body=body, content_type=content_type, guard=""):
+        raise StaleRow
+    claim.kept = True
+
+
+@db.in_transaction
+def keep_refusal(tx: db.Tx, *, claim: Claim, status_code: int, body: str, content_type: str) -> None:
+    """Keep a 4xx answer: the effect was rolled back, so the refusal has a transaction of its own.
+
+    It replaces no answer that was committed, and a claim that was taken over is no longer ours to answer.
+    """
+    guard = "AND answered_at IS NULL"
+    _keep_tx(tx, claim, status_code=status_code, body=body, content_type=content_type, guard=guard)
+
+
+def _keep_tx(tx: db.Tx, claim: Claim, *, status_code: int, body: str, content_type: str, guard: str) -> int:
+    return tx.execute(
         """
         UPDATE idempotency_keys
            SET status_code = %(status_code)s,
@@ -117,6 +136,7 @@ def keep_tx(tx: db.Tx, claim: Claim, *, status_code: int, body: str, content_typ
                answered_at = %(now)s
          WHERE id = %(id)s
            AND claim = %(claim)s
+           {guard}
         """,
         {
             "id": claim.id,
@@ -126,33 +146,37 @@ def keep_tx(tx: db.Tx, claim: Claim, *, status_code: int, body: str, content_typ
             "body": body,
             "now": clock.now(),
         },
+        guard=guard,
     )
-    claim.kept = True
-
-
-@db.in_transaction
-def keep_refusal(tx: db.Tx, *, claim: Claim, status_code: int, body: str, content_type: str) -> None:
-    """Keep a 4xx answer: the effect was rolled back, so the refusal has a transaction of its own."""
-    keep_tx(tx, claim, status_code=status_code, body=body, content_type=content_type)
 
 
 @db.in_transaction
 def let_go(tx: db.Tx, *, claim: Claim) -> None:
-    """Give the key free after a 5xx or 429: such an answer is not kept, and the client may try again."""
-    let_go_tx(tx, claim=claim)
+    """Give the key free after a 5xx or 429: such an answer is not kept, and the client may try again.
+
+    An answer that stands stays: its effect is committed, although the connection died before we heard of it.
+    """
+    tx.execute(
+        """
+        DELETE FROM idempotency_keys
+         WHERE id = %(id)s
+           AND claim = %(claim)s
+           AND answered_at IS NULL
+        """,
+        {"id": claim.id, "claim": claim.token},
+    )
 
 
 def let_go_tx(tx: db.Tx, *, claim: Claim) -> None:
-    """Give the key free in the transaction that records why: an answer kept under it before is forgotten."""
-    if claim.id:
-        tx.execute(
-            """
-            DELETE FROM idempotency_keys
-             WHERE id = %(id)s
-               AND claim = %(claim)s
-            """,
-            {"id": claim.id, "claim": claim.token},
-        )
+    """Give the key free in the transaction that takes the effect back: the answer kept with it is forgotten."""
+    tx.execute(
+        """
+        DELETE FROM idempotency_keys
+         WHERE id = %(id)s
+           AND claim = %(claim)s
+        """,
+        {"id": claim.id, "claim": claim.token},
+    )
 
 
 @db.in_transaction
