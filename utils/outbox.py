@@ -130,17 +130,21 @@ def mark_done(tx: db.Tx, *, event_id: int) -> None:
 
 @db.in_transaction
 def postpone(tx: db.Tx, *, event_id: int, attempts: int, reason: str) -> None:
-    """Try an event again later, each time later; give it up after many attempts, for an operator to see."""
+    """Try an event again later, each time later; give it up after many attempts, for an operator to see.
+
+    One that another worker has told meanwhile stays told.
+    """
     now = clock.now()
     given_up = attempts >= GIVEN_UP_AFTER
-    wait = min(timedelta(seconds=2**attempts), LONGEST_WAIT)
-    tx.execute_one(
+    wait = timedelta(seconds=min(2**attempts, LONGEST_WAIT.total_seconds()))
+    tx.execute(
         """
         UPDATE outbox_events
            SET due_at = %(due_at)s,
                dead_at = %(dead_at)s,
                last_error = %(reason)s
          WHERE id = %(id)s
+           AND done_at IS NULL
         """,
         {
             "id": event_id,
