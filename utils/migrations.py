@@ -56,7 +56,10 @@ def pending(reader: db.Reader) -> list[str]:
 @contextmanager
 def _locked(url: str) -> Iterator[None]:
     arguments = db.connect_arguments(url)
-    connection = pymysql.connect(**arguments)
+    try:
+        connection = pymysql.connect(**arguments)
+    except pymysql.err.OperationalError as error:
+        raise MigrationFailed(f"the database cannot be reached: {error.args[1]}") from error
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT GET_LOCK(%s, %s)", (f"{arguments['database']}.migrate"[:64], LOCK_SECONDS))
