@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from typing import TextIO
+from collections.abc import Mapping
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -28,13 +29,22 @@ PHONE = re.compile(r"\b(254|0)([17]\d)\d{5}(\d{2})\b")
 
 
 def take_out_secrets(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    """Blank secrets and mask phone numbers in every value of a line."""
-    for key, value in event.items():
-        if key in SECRET_KEYS:
-            event[key] = "[removed]"
-        elif isinstance(value, str) and key != "timestamp":
-            event[key] = PHONE.sub(r"\1\2*****\3", value)
-    return event
+    """Blank secrets and mask phone numbers in every value of a line, however deep."""
+    return {key: value if key == "timestamp" else _clean(key, value) for key, value in event.items()}
+
+
+def _clean(key: str, value: Any) -> Any:
+    if key in SECRET_KEYS:
+        return "[removed]"
+    if isinstance(value, str):
+        return PHONE.sub(r"\1\2*****\3", value)
+    if isinstance(value, int) and PHONE.fullmatch(str(value)):  # the provider writes phone numbers as numbers
+        return PHONE.sub(r"\1\2*****\3", str(value))
+    if isinstance(value, Mapping):
+        return {name: _clean(str(name), inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean("", inner) for inner in value]
+    return value
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
