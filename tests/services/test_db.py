@@ -12,7 +12,8 @@ import pytest
 from apiflask import APIFlask
 
 import config
-from tests.rivals import all_at_once, kill, other_connection
+from tests.rivals import kill, other_connection
+from tests.threads import at_once
 from utils import db, outbox, trace
 from utils.errors import DatabaseBusy, DatabaseUnavailable, EmailTaken, NotFound, StaleRow
 
@@ -237,7 +238,7 @@ def test_of_two_that_deadlock_both_succeed_and_the_counters_are_right(
 
         both()
 
-    assert all_at_once([lambda: cross(*rows), lambda: cross(*reversed(rows))]) == [None, None]
+    assert at_once(lambda: cross(*rows), lambda: cross(*reversed(rows))) == [None, None]
     assert [count_of(row) for row in rows] == [2, 2]
     repeated = [line for line in log_lines() if line["event"] == "transaction repeated"]
     assert [line["code"] for line in repeated] == [1213]

@@ -10,7 +10,7 @@ from apiflask import APIFlask
 from flask import Response, g
 
 from tests.conftest import Clock
-from tests.rivals import all_at_once
+from tests.threads import at_once
 from utils import db, idempotency, outbox, web
 from utils.errors import DatabaseUnavailable, IdempotencyInProgress, IdempotencyMismatch, OutOfStock, StaleRow
 
@@ -75,7 +75,7 @@ def test_a_second_request_while_the_first_runs_is_told_to_wait() -> None:
 
 
 def test_of_many_at_once_one_has_the_claim() -> None:
-    results = all_at_once([lambda: idempotency.claim(**FIRST)] * 6)
+    results = at_once(*[lambda: idempotency.claim(**FIRST)] * 6)
     assert sum(isinstance(result, idempotency.Claim) for result in results) == 1
     assert sum(isinstance(result, IdempotencyInProgress) for result in results) == 5
 
@@ -106,7 +106,7 @@ def test_a_process_that_lost_its_claim_cannot_commit(frozen_clock: Clock) -> Non
 def test_of_many_heirs_one_takes_the_claim_over(frozen_clock: Clock) -> None:
     claim_first()
     frozen_clock.forward(minutes=2)
-    results = all_at_once([lambda: idempotency.claim(**FIRST)] * 4)
+    results = at_once(*[lambda: idempotency.claim(**FIRST)] * 4)
     assert sum(isinstance(result, idempotency.Claim) for result in results) == 1
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Clock
-from tests.rivals import all_at_once
+from tests.threads import at_once
 from utils import db, outbox, trace
 from utils.errors import NotFound
 
@@ -116,7 +116,7 @@ def test_workers_at_the_same_time_share_the_events_and_double_none() -> None:
         while outbox.deliver_due({"order.paid": [listener]}, limit=5):
             pass
 
-    assert all_at_once([work] * 4) == [None] * 4
+    assert at_once(*[work] * 4) == [None] * 4
     assert Counter(listener.told) == Counter(range(40))
 
 
