@@ -8,6 +8,7 @@ CREATE TABLE products (
     description TEXT NOT NULL, -- cleaned HTML
     vendor VARCHAR(120) NOT NULL DEFAULT '',
     category_id BIGINT UNSIGNED NULL,
+    options VARCHAR(400) NOT NULL DEFAULT '[]', -- a JSON array: the names by which its variants differ, in order
     price DECIMAL(12, 2) NOT NULL,
     price_max DECIMAL(12, 2) NOT NULL,
     compare_at_price DECIMAL(12, 2) NULL, -- the price before, struck through; above `price`
