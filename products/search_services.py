@@ -1,0 +1,306 @@
+"""Finding products: filters, sorts, pages by key, full text, facets. Reads only.
+
+A plain page is one statement. Sorts run along an index that ends in the id, and a page starts where the cursor says,
+so that page 1 000 costs what page 1 costs; only a search sorts what it found.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from products import texts
+from utils import db, paging
+from utils.errors import BadCursor
+from utils.money import CURRENCY
+
+SKU_SCORE = 1_000_000_000  # above every score of words: who types a SKU wants that one
+MOST_RELATED = 4
+
+LISTED = """
+       p.id, p.slug, p.name, p.price, p.price_max, p.compare_at_price, p.options, p.rating, p.review_count,
+       p.created_at,
+       (SELECT c.slug
+          FROM categories c
+         WHERE c.id = p.category_id) AS category,
+       (SELECT i.url
+          FROM product_images i
+         WHERE i.product_id = p.id
+           AND i.position = 1) AS image_url,
+       (SELECT CAST(SUM(v.stock) AS SIGNED)
+          FROM variants v
+         WHERE v.product_id = p.id
+           AND v.deleted_at IS NULL) AS stock
+"""
+
+FILTERS = {
+    "deleted_at": "p.deleted_at <=> %(deleted_at)s",  # bound to NULL: what is for sale
+    "category": """p.category_id IN (
+       WITH RECURSIVE below AS (
+            SELECT c.id
+              FROM categories c
+             WHERE c.slug = %(category)s
+             UNION ALL
+            SELECT c.id
+              FROM below b
+              JOIN categories c ON c.parent_id = b.id)
+       SELECT b.id
+         FROM below b)""",
+    "min_price": "p.price >= %(min_price)s",
+    "max_price": "p.price <= %(max_price)s",
+    "in_stock": """EXISTS (
+       SELECT 1
+         FROM variants v
+        WHERE v.product_id = p.id
+          AND v.deleted_at IS NULL
+          AND v.stock >= %(in_stock)s)""",
+    # {"names": 2, "pairs": [["Size", "M"], ["Colour", "Red"]], "stock": 1}: one variant that has all of it
+    "options": """p.id IN (
+       SELECT v.product_id
+         FROM JSON_TABLE(%(options)s, '$.pairs[*]'
+                         COLUMNS (name VARCHAR(60) PATH '$[0]', value VARCHAR(120) PATH '$[1]')) wanted
+         JOIN variant_options vo
+           ON vo.name = CONVERT(wanted.name USING utf8mb4) COLLATE utf8mb4_unicode_520_ci
+          AND vo.value = CONVERT(wanted.value USING utf8mb4) COLLATE utf8mb4_unicode_520_ci
+         JOIN variants v
+           ON v.id = vo.variant_id
+          AND v.deleted_at IS NULL
+          AND v.stock >= JSON_EXTRACT(%(options)s, '$.stock')
+        GROUP BY v.id, v.product_id
+       HAVING COUNT(*) = JSON_EXTRACT(%(options)s, '$.names'))""",
+}
+
+# The rows behind a cursor. The first condition of a pair lets the index begin there, the second is exact.
+AFTER = {
+    "newest_id": "p.id < %(newest_id)s",
+    "price_from": "p.price >= %(price_from)s",
+    "price_id": "(p.price > %(price_from)s OR p.id > %(price_id)s)",
+    "price_to": "p.price <= %(price_to)s",
+    "price_down_id": "(p.price < %(price_to)s OR p.id < %(price_down_id)s)",
+    "name_from": "p.name >= %(name_from)s",
+    "name_id": "(p.name > %(name_from)s OR p.id > %(name_id)s)",
+    "rating_to": "(p.rating <= %(rating_to)s OR p.rating IS NULL)",
+    "rating_id": "(p.rating < %(rating_to)s OR p.rating IS NULL OR p.id < %(rating_id)s)",
+    "unrated": "p.rating <=> %(unrated)s",
+    "unrated_id": "p.id < %(unrated_id)s",
+}
+AFTER_FOUND = {
+    "score_to": "hit.score <= %(score_to)s",
+    "score_id": "(hit.score < %(score_to)s OR p.id < %(score_id)s)",
+}
+
+SORTS = {
+    "newest": "p.id DESC",
+    "price": "p.price, p.id",
+    "-price": "p.price DESC, p.id DESC",
+    "name": "p.name, p.id",
+    "rating": "p.rating DESC, p.id DESC",  # NULL is below every number, so last
+}
+SORTS_FOUND = {"relevance": "hit.score DESC, p.id DESC"}
+
+# What a search finds, each product with its score: by words of name and description, or of the name alone when it
+# has no word that a full-text index holds; and whatever has just this SKU.
+FOUND_BY_WORDS = """
+       (SELECT found.id, MAX(found.score) AS score
+          FROM (SELECT f.id,
+                       CAST(1000 * MATCH (f.name, f.description) AGAINST (%(words)s IN BOOLEAN MODE) AS SIGNED)
+                       + CASE WHEN CONCAT(' ', f.name) LIKE %(pattern)s THEN 1000000 ELSE 0 END AS score
+                  FROM products f
+                 WHERE MATCH (f.name, f.description) AGAINST (%(words)s IN BOOLEAN MODE)
+                 UNION ALL
+                SELECT v.product_id, %(sku_score)s
+                  FROM variants v
+                 WHERE v.live_sku = %(sku)s) found
+         GROUP BY found.id) hit
+  JOIN products p ON p.id = hit.id
+"""
+FOUND_BY_NAME = """
+       (SELECT found.id, MAX(found.score) AS score
+          FROM (SELECT f.id, 0 AS score
+                  FROM products f
+                 WHERE CONCAT(' ', f.name) LIKE %(pattern)s
+                 UNION ALL
+                SELECT v.product_id, %(sku_score)s
+                  FROM variants v
+                 WHERE v.live_sku = %(sku)s) found
+         GROUP BY found.id) hit
+  JOIN products p ON p.id = hit.id
+"""
+ALL_PRODUCTS = "products p"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a sort's cursor is made and read: the key column, and the conditions behind a row."""
+
+    key: str | None
+    after: tuple[str, ...]
+    read: Callable[[str], Any] = str
+
+
+def _read_number(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 2**63:
+        raise BadCursor
+    return number
+
+
+def _read_amount(text: str) -> Decimal:
+    amount = Decimal(text)
+    if not amount.is_finite() or abs(amount) >= 10**10:
+        raise BadCursor
+    return amount
+
+
+def _read_rating(text: str) -> Decimal | None:
+    return None if text == "None" else _read_amount(text)
+
+
+def _read_name(text: str) -> str:
+    text.encode()  # a lone surrogate is a UnicodeError, and so a bad cursor
+    return text
+
+
+ORDERS = {
+    "newest": Order(None, ("newest_id",)),
+    "price": Order("price", ("price_from", "price_id"), _read_amount),
+    "-price": Order("price", ("price_to", "price_down_id"), _read_amount),
+    "name": Order("name", ("name_from", "name_id"), _read_name),
+    "rating": Order("rating", ("rating_to", "rating_id"), _read_rating),
+    "relevance": Order("score", ("score_to", "score_id"), _read_number),
+}
+UNRATED = ("unrated", "unrated_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What to show: `values` for FILTERS, and what a search binds, empty without one."""
+
+    values: Mapping[str, Any]
+    words: str
+    search: Mapping[str, Any]
+
+
+def filters_of(
+    *,
+    category: str | None = None,
+    q: str = "",
+    min_price: Decimal | None = None,
+    max_price: Decimal | None = None,
+    in_stock: bool = False,
+    options: Mapping[str, Sequence[str]] | None = None,
+) -> Filters:
+    """Write the filters of a request as what the statements bind. Several values of one option mean any of them."""
+    wanted = {
+        "category": category,
+        "min_price": min_price,
+        "max_price": max_price,
+        "in_stock": 1 if in_stock and not options else None,
+        "options": _options_wanted(options, in_stock) if options else None,
+    }
+    values = {"deleted_at": None} | {name: value for name, value in wanted.items() if value is not None}
+    if not q:
+        return Filters(values, "", {})
+    words = texts.full_text_query(q)
+    search = {"pattern": texts.name_pattern(q), "sku": q, "sku_score": SKU_SCORE} | ({"words": words} if words else {})
+    return Filters(values, words, search)
+
+
+def _options_wanted(options: Mapping[str, Sequence[str]], in_stock: bool) -> str:
+    pairs = [[name, value] for name, values in options.items() for value in dict.fromkeys(values)]
+    return json.dumps({"names": len(options), "pairs": pairs, "stock": int(in_stock)}, ensure_ascii=False)
+
+
+def list_products(
+    *, filters: Filters | None = None, sort: str | None = None, limit: int = 20, cursor: str | None = None
+) -> paging.Page[db.Row]:
+    """Return a page of products in the shape of a list. Raises BadCursor.
+
+    Without a sort, what was searched for comes by relevance and everything else with the newest first.
+    """
+    filters = filters or filters_of()
+    sort = sort or ("relevance" if filters.search else "newest")
+    order = ORDERS[sort]
+    values = {**filters.values, **(_values_after(cursor, sort, order) if cursor else {})}
+    if filters.search:
+        rows = db.reading().fetch_all(
+            "SELECT hit.score," + LISTED + "FROM {found}\n{where}\nORDER BY {order}\nLIMIT %(limit)s",
+            {**filters.search, "limit": limit + 1},
+            found=FOUND_BY_WORDS if filters.words else FOUND_BY_NAME,
+            where=db.where(FILTERS | AFTER | AFTER_FOUND, values),
+            order=(SORTS | SORTS_FOUND)[sort],
+        )
+    else:
+        rows = db.reading().fetch_all(
+            "SELECT" + LISTED + "FROM products p\n{where}\nORDER BY {order}\nLIMIT %(limit)s",
+            {"limit": limit + 1},
+            where=db.where(FILTERS | AFTER, values),
+            order=SORTS[sort],
+        )
+    page = paging.cut(rows, limit, lambda row: _cursor_of(row, sort, order))
+    return paging.Page([listed(row) for row in page.items], page.next_cursor)
+
+
+def list_related(*, product_id: int, category_id: int) -> list[db.Row]:
+    """Return a few other products of the same category, the newest first."""
+    rows = db.reading().fetch_all(
+        "SELECT"
+        + LISTED
+        + """
+          FROM products p
+         WHERE p.category_id = %(category_id)s
+           AND p.deleted_at IS NULL
+           AND p.id <> %(product_id)s
+         ORDER BY p.id DESC
+         LIMIT %(most)s
+        """,
+        {"category_id": category_id, "product_id": product_id, "most": MOST_RELATED},
+    )
+    return [listed(row) for row in rows]
+
+
+def listed(row: db.Row) -> db.Row:
+    """Finish a row of LISTED into the shape of the contract."""
+    stock = row["stock"] = row["stock"] or 0
+    row["in_stock"] = stock > 0
+    row["currency"] = CURRENCY
+    row["options"] = json.loads(row["options"])
+    return row
+
+
+def count_products(*, filters: Filters) -> tuple[int, bool]:
+    """Return how many there are, counted to COUNT_CAP at most, and whether there are more."""
+    counted = db.reading().fetch_value(
+        """
+        SELECT COUNT(*) AS counted
+          FROM (SELECT p.id
+                  FROM {source}
+                {where}
+                 LIMIT %(most)s) one
+        """,
+        {**filters.search, "most": paging.COUNT_CAP + 1},
+        source=source_of(filters),
+        where=db.where(FILTERS, filters.values),
+    )
+    return min(counted, paging.COUNT_CAP), counted > paging.COUNT_CAP
+
+
+def source_of(filters: Filters) -> str:
+    """Return where the products of a request come from: all of them, or what a search found."""
+    if not filters.search:
+        return ALL_PRODUCTS
+    return FOUND_BY_WORDS if filters.words else FOUND_BY_NAME
+
+
+def _cursor_of(row: db.Row, sort: str, order: Order) -> str:
+    return paging.encode(sort, row["id"]) if order.key is None else paging.encode(sort, row[order.key], row["id"])
+
+
+def _values_after(cursor: str, sort: str, order: Order) -> dict[str, Any]:
+    readers = (_read_number,) if order.key is None else (order.read, _read_number)
+    key = paging.decode(cursor, sort, *readers)
+    names = UNRATED if order.key == "rating" and key[0] is None else order.after
+    return dict(zip(names, key, strict=True))
