@@ -81,7 +81,7 @@ def give_back_tx(tx: db.Tx, *, order_id: int, reason: str, actor_id: int | None)
 @db.in_transaction
 def set_stock(
     tx: db.Tx, *, variant_id: int, stock: int, reason: str, actor_id: int | None, expected: int | None = None
-) -> dict[str, object]:
+) -> dict[str, int]:
     """Set what can be sold of a variant, and return it. To set what it is already changes nothing.
 
     Raises NotFound, and StaleStock when `expected` is given and is not what stands there.

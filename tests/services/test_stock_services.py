@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
 from products import stock_services as stock
 from products.stock_services import StockLine
 from tests import factories
-from utils import db, trace
+from tests.threads import at_once
+from utils import db
 from utils.errors import BadCursor, NotFound, OutOfStock, StaleStock
 
 MakeProduct = Callable[..., factories.Product]
@@ -34,24 +32,6 @@ def stock_of(variant_id: int) -> int:
 
 def reasons_of(variant_id: int) -> list[tuple[str, int]]:
     return [(row["reason"], row["delta"]) for row in stock.list_movements(variant_id=variant_id).items]
-
-
-def all_at_once(work: list[Callable[[], Any]]) -> list[Any]:
-    """Run each piece in a thread of its own, all let go at the same moment; an exception is its result."""
-    barrier = threading.Barrier(len(work))
-
-    def run(piece: Callable[[], Any]) -> Any:
-        with trace.span():
-            try:
-                barrier.wait()
-                return piece()
-            except Exception as error:
-                return error
-            finally:
-                db.release()
-
-    with ThreadPoolExecutor(len(work)) as pool:
-        return list(pool.map(run, work))
 
 
 def test_taking_lowers_the_stock_and_records_it(make_product: MakeProduct) -> None:
@@ -90,7 +70,7 @@ def test_giving_back_twice_gives_back_once(make_product: MakeProduct) -> None:
 
 def test_fifty_pieces_go_to_fifty_of_many_buyers(make_product: MakeProduct) -> None:
     variant = make_product(stock=50).variant
-    results = all_at_once([lambda order_id=n: take(order_id, (variant.id, 1)) for n in range(1, 81)])
+    results = at_once(*(lambda order_id=n: take(order_id, (variant.id, 1)) for n in range(1, 81)))
     assert results.count(None) == 50
     assert sum(isinstance(result, OutOfStock) for result in results) == 30
     assert stock_of(variant.id) == 0
@@ -99,7 +79,7 @@ def test_fifty_pieces_go_to_fifty_of_many_buyers(make_product: MakeProduct) -> N
 def test_buyers_who_name_two_variants_in_opposite_order_all_get_them(make_product: MakeProduct) -> None:
     first, second = (make_product(stock=40).variant for _ in range(2))
     lines = [(first.id, 1), (second.id, 1)]
-    results = all_at_once([lambda n=n: take(n, *(lines if n % 2 else reversed(lines))) for n in range(1, 41)])
+    results = at_once(*(lambda n=n: take(n, *(lines if n % 2 else reversed(lines))) for n in range(1, 41)))
     assert results == [None] * 40
     assert [stock_of(first.id), stock_of(second.id)] == [0, 0]
 
@@ -124,11 +104,11 @@ def test_setting_with_a_wrong_expectation_tells_the_stock_and_changes_nothing(ma
 
 def test_of_rivals_who_expect_the_same_stock_one_wins(make_product: MakeProduct) -> None:
     variant = make_product(stock=10).variant
-    results = all_at_once(
-        [
+    results = at_once(
+        *(
             lambda n=n: stock.set_stock(variant_id=variant.id, stock=n, expected=10, reason="counted", actor_id=None)
             for n in range(11, 19)
-        ]
+        )
     )
     assert sum(isinstance(result, StaleStock) for result in results) == 7
 
