@@ -25,6 +25,7 @@ from orders import routes as order_routes
 from payments import handlers as payment_handlers
 from payments import routes as payment_routes
 from payments import simulator
+from products import routes as product_routes
 from utils import cli as database_cli
 from utils import db, idempotency, log, outbox, private_server, web, worker
 
@@ -32,6 +33,7 @@ BLUEPRINTS = [
     main_routes.bp,
     main_pages.bp,
     auth_routes.bp,
+    product_routes.bp,
     cart_routes.bp,
     order_routes.bp,
     payment_routes.bp,
