@@ -74,7 +74,7 @@ def app(session_app: APIFlask, database_url: str, tmp_path: Path) -> Iterator[AP
 
     When the test is over, the invariants of sql/checks.sql must hold, whatever it did.
     """
-    _empty(database_url)
+    empty(database_url)
     with config.override(INSTANCE_DIR=tmp_path), trace.span():
         try:
             yield session_app
@@ -83,7 +83,8 @@ def app(session_app: APIFlask, database_url: str, tmp_path: Path) -> Iterator[AP
             db.release()
 
 
-def _empty(url: str) -> None:
+def empty(url: str) -> None:
+    """Delete every row that a shop writes."""
     with _server(url) as cursor:
         cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
         tables = [row[0] for row in cursor.fetchall()]
