@@ -76,7 +76,8 @@ def _search_values(q: str | None) -> dict[str, str]:
         return {"email": _prefix(q)}
     with suppress(ValueError):
         return {"phone": phones.normalise(q)}
-    return {"code": _prefix(q.upper())}
+    # Both columns are ASCII: against anything more the server refuses to compare, and a `?` matches nothing.
+    return {"code": _prefix(q.upper().encode("ascii", "replace").decode())}
 
 
 def _prefix(text: str) -> str:

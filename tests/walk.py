@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 from pydantic import BaseModel
 from werkzeug.test import TestResponse
 
+from payments import callback_tokens
 from tests.factories import PASSWORD, User, make_order, make_product, make_user
 from utils import db, web
 
@@ -41,14 +42,22 @@ GOOD: dict[str, Callable[[Shop], dict[str, Any]]] = {
     "ProfileUpdate": lambda shop: {"phone_number": "0712345678"},
     "QuantityUpdate": lambda shop: {"quantity": 2},
     "RegisterRequest": lambda shop: NEW,
+    "StkPushIn": lambda shop: {"order_id": shop.paid_order_id, "phone_number": "0712345678"},  # paid: nobody is called
 }
 PLACES: dict[str, Callable[[Shop], object]] = {
     "item_id": lambda shop: shop.item_id,
     "order_id": lambda shop: shop.order_id,
+    "payment_id": lambda shop: shop.payment_id,
+    "token": lambda shop: callback_tokens.make_token(kind="stk", payment_id=shop.payment_id),
     "user_id": lambda shop: shop.admin.id,
 }
-OPEN = {"POST /api/auth/register", "POST /api/auth/signup", "POST /api/auth/login"}
-PRIVATE = {"item_id", "order_id", "user_id"}
+OPEN = {
+    "POST /api/auth/login",
+    "POST /api/auth/register",
+    "POST /api/auth/signup",
+    "POST /api/payments/callbacks/stk/<token>",
+}
+PRIVATE = {"item_id", "order_id", "payment_id", "user_id"}
 
 
 @dataclass(frozen=True)
@@ -62,13 +71,16 @@ class Shop:
     variant_id: int
     item_id: int
     order_id: int
+    paid_order_id: int
+    payment_id: int
 
 
 def open_shop(client: FlaskClient) -> Shop:
     """Fill an empty shop."""
     admin, product = make_user(role="admin"), make_product(stock=10_000)
     headers = log_in(client, admin)
-    orders = [make_order(admin, (product.variant, 1)) for _ in range(2)]
+    order, paid_order = (make_order(admin, (product.variant, 1), method="mock") for _ in range(2))
+    payment = client.post(f"/api/payments/{paid_order.id}/mock", headers=headers).get_json()
     item = {"variant_id": product.variant.id}
     cart = client.post("/api/cart", json=item, headers=headers).get_json()
     return Shop(
@@ -78,7 +90,9 @@ def open_shop(client: FlaskClient) -> Shop:
         product_id=product.id,
         variant_id=product.variant.id,
         item_id=cart["items"][0]["id"],
-        order_id=orders[0].id,
+        order_id=order.id,
+        paid_order_id=paid_order.id,
+        payment_id=payment["id"],
     )
 
 
