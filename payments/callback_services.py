@@ -137,13 +137,11 @@ def _apply_result_tx(tx: db.Tx, callback: db.Row, result: StkResult) -> str:
 def _apply_success_tx(tx: db.Tx, callback: db.Row, result: StkResult) -> str:
     """Settle a success; when it must be confirmed, have the provider asked and wait for the query to settle it."""
     success = success_of(result)
+    if not config.current().MPESA_CONFIRM_BY_QUERY:
+        return settlement.settle_tx(tx, payment_id=callback["payment_id"], success=success)
     order, payment = attempts.lock_payment_tx(tx, payment_id=callback["payment_id"])
-    believed = (
-        not config.current().MPESA_CONFIRM_BY_QUERY
-        or payment["status"] not in settlement.UNSETTLED
-        or settlement.find_misfit(order, payment, success) is not None
-    )
-    if believed:
+    is_settled = payment["status"] not in settlement.UNSETTLED
+    if is_settled or settlement.find_misfit(order, payment, success) is not None:
         return settlement.settle_tx(tx, payment_id=payment["id"], success=success)
     if clock.now() - callback["received_at"] > CONFIRMED_WITHIN:
         reason = "the provider's query does not confirm the callback"

@@ -95,7 +95,7 @@ def read_token(status: int, text: str) -> AccessToken:
     Raises Refused for credentials that are not accepted (400 with an empty body), and NotTaken for anything else.
     """
     answer = _read_object(text)
-    value, seconds = answer.get("access_token"), _text(answer.get("expires_in"))
+    value, seconds = answer.get("access_token"), writable(answer.get("expires_in"))
     if status == 200 and isinstance(value, str) and value and seconds.isdigit():
         return AccessToken(value, int(seconds))
     if status == 400:
@@ -108,17 +108,17 @@ def read_push(status: int, text: str) -> PushAccepted:
     answer = _read_object(text)
     if "errorCode" in answer or status != 200:
         raise _push_error(status, answer)
-    code = _text(answer.get("ResponseCode"))
+    code = writable(answer.get("ResponseCode"))
     merchant_id, checkout_id = answer.get("MerchantRequestID"), answer.get("CheckoutRequestID")
     if code == "0" and _is_opaque(merchant_id) and _is_opaque(checkout_id):
         return PushAccepted(str(merchant_id), str(checkout_id))
     if code not in ("", "0"):
-        raise Refused(code, _text(answer.get("ResponseDescription")))
+        raise Refused(code, writable(answer.get("ResponseDescription")))
     raise OutcomeUnknown(str(status), "the answer to the push cannot be read")
 
 
 def _push_error(status: int, answer: dict[str, Any]) -> ProviderError:
-    code, message = _text(answer.get("errorCode")), _text(answer.get("errorMessage"))
+    code, message = writable(answer.get("errorCode")), writable(answer.get("errorMessage"))
     if code in TOKEN_CODES:
         return InvalidToken(code, message)
     if SUBSCRIBER_BUSY in message.lower():
@@ -140,13 +140,13 @@ def read_query(status: int, text: str) -> QueryResult | None:
     then. Raises InvalidToken.
     """
     answer = _read_object(text)
-    if _text(answer.get("errorCode")) in TOKEN_CODES:
-        raise InvalidToken(_text(answer.get("errorCode")), _text(answer.get("errorMessage")))
-    code = _text(answer.get("ResultCode"))
-    finished = status == 200 and "errorCode" not in answer and _text(answer.get("ResponseCode")) == "0"
+    if writable(answer.get("errorCode")) in TOKEN_CODES:
+        raise InvalidToken(writable(answer.get("errorCode")), writable(answer.get("errorMessage")))
+    code = writable(answer.get("ResultCode"))
+    finished = status == 200 and "errorCode" not in answer and writable(answer.get("ResponseCode")) == "0"
     if not finished or not CODE.match(code) or meaning_of(code) is Meaning.OPEN:
         return None
-    return QueryResult(code, _text(answer.get("ResultDesc")))
+    return QueryResult(code, writable(answer.get("ResultDesc")))
 
 
 def _read_object(text: str) -> dict[str, Any]:
@@ -162,5 +162,6 @@ def _is_opaque(value: object) -> bool:
     return isinstance(value, str) and OPAQUE.match(value) is not None
 
 
-def _text(value: object) -> str:
-    return "" if value is None else str(value)[:LONGEST_TEXT]
+def writable(value: object) -> str:
+    """Return the provider's prose as the database can hold it: not too long, and no half of a character."""
+    return "" if value is None else str(value)[:LONGEST_TEXT].encode("utf-8", "replace").decode()

@@ -85,11 +85,11 @@ def take_stk_callback(token: str) -> Response:
 
 def _read_callback(kind: str) -> str:
     """Return the body of a callback. Raises RequestEntityTooLarge and MalformedRequest, each counted."""
-    request.max_content_length = LARGEST_CALLBACK
-    if (request.content_length or 0) > LARGEST_CALLBACK:
+    request.max_content_length = LARGEST_CALLBACK + 1  # a body of no told length is cut there, not refused
+    if (request.content_length or 0) > LARGEST_CALLBACK or len(request.get_data()) > LARGEST_CALLBACK:
         metrics.CALLBACKS_REFUSED.labels(kind, "size").inc()
         raise RequestEntityTooLarge
-    body = request.get_data().decode("utf-8", "replace")
+    body = request.get_data().decode("utf-8-sig", "replace")  # a stray byte in its prose must not cost the money
     if not stk_callback.is_json(body):
         metrics.CALLBACKS_REFUSED.labels(kind, "not JSON").inc()
         raise MalformedRequest("The body is not JSON.")

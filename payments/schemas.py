@@ -33,7 +33,7 @@ class TransactionQuery(Request):
 
     limit: int = Field(20, ge=1, le=100)
     cursor: str | None = None
-    count: Literal[0, 1] = 0
+    count: bool = False
     status: Status | None = None
     order_id: Id | None = None
     receipt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,20}$", to_upper=True)] | None = None

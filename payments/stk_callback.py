@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from payments.daraja_answers import CODE, OPAQUE
+from payments.daraja_answers import CODE, OPAQUE, writable
 
 RECEIPT = re.compile(r"[A-Z0-9]{6,20}\Z")
 HIGHEST_AMOUNT = Decimal("9999999999.99")  # what DECIMAL(12,2) holds
@@ -48,7 +48,7 @@ def parse(body: str) -> StkResult:
     items = _items(callback.get("CallbackMetadata"))
     return StkResult(
         code=_code(callback.get("ResultCode")),
-        description=str(callback.get("ResultDesc") or "")[:300],
+        description=writable(callback.get("ResultDesc")),
         merchant_request_id=_matching(OPAQUE, callback.get("MerchantRequestID")),
         checkout_request_id=_matching(OPAQUE, callback.get("CheckoutRequestID")),
         amount=_amount(items.get("Amount")),

@@ -42,7 +42,7 @@ SELECT o.id, o.number, o.payment_status, o.total, o.paid
  WHERE (o.payment_status IN ('paid', 'partially_refunded', 'refunded') AND o.paid < o.total)
     OR (o.payment_status IN ('unpaid', 'pending') AND o.paid >= o.total);
 
--- prompt_open: an order waits for a prompt if and only if an attempt is open
+-- prompt_open: an order waits for a prompt only while an attempt holds it, which lets go of it in the end
 SELECT o.id, o.number, o.payment_status
   FROM orders o
  WHERE o.payment_status = 'pending'
@@ -50,6 +50,7 @@ SELECT o.id, o.number, o.payment_status
        SELECT 1
          FROM payments p
         WHERE p.order_id = o.id
+          AND p.prompt_until IS NOT NULL
           AND p.status IN ('created', 'sent', 'unknown'));
 
 -- order_status_has_event: the last event that changed the status tells the status

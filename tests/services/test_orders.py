@@ -45,8 +45,10 @@ def claim_prompt(tx: db.Tx, order_id: int) -> None:
     services.claim_prompt_tx(tx, order_id=order_id)
     tx.insert(
         """
-        INSERT INTO payments (order_id, method, status, amount, currency, request_id, created_at, updated_at)
-        VALUES (%(order_id)s, 'mpesa_stk', 'sent', 100, 'KES', '-', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))
+        INSERT INTO payments
+            (order_id, method, status, amount, currency, request_id, created_at, updated_at, prompt_until)
+        VALUES
+            (%(order_id)s, 'mpesa_stk', 'sent', 100, 'KES', '-', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))
         """,
         {"order_id": order_id},
     )

@@ -87,6 +87,12 @@ def test_what_cannot_be_a_receipt_or_an_id_is_left_out(value: object) -> None:
     assert parse(body(CheckoutRequestID=[value])).checkout_request_id is None
 
 
+def test_prose_is_cut_and_mended_so_that_it_can_be_kept() -> None:
+    assert parse(body(ResultDesc="\ud800" + "x" * 1000)).description == "?" + "x" * 299
+    assert parse(body(ResultDesc=None)).description == ""
+    assert parse(body(ResultDesc={"odd": 1})).description == "{'odd': 1}"
+
+
 @pytest.mark.parametrize(
     "text",
     [
