@@ -1,0 +1,337 @@
+"""Payments over HTTP: shapes, codes, who may see what, the same key twice, and the door for callbacks."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+from flask.testing import FlaskClient
+
+import config
+from orders.schemas import Order
+from payments import attempt_services, callback_services, callback_tokens
+from tests import daraja as scripted
+from tests.daraja import Daraja, failure_body, success_body
+from tests.factories import User, make_order, make_product, make_user
+from utils import db, metrics
+
+Headers = dict[str, str]
+ACCEPTED = {"ResultCode": 0, "ResultDesc": "Accepted"}
+
+
+@pytest.fixture
+def log_in(client: FlaskClient, daraja: Daraja) -> Callable[[User], Headers]:
+    def run(user: User) -> Headers:
+        answer = client.post("/api/auth/login", json={"username": user.username, "password": user.password})
+        return {"Authorization": f"Bearer {answer.get_json()['access_token']}"}
+
+    return run
+
+
+@pytest.fixture
+def buyer(daraja: Daraja) -> User:
+    return make_user()
+
+
+@pytest.fixture
+def headers(buyer: User, log_in: Callable[[User], Headers]) -> Headers:
+    return log_in(buyer)
+
+
+@pytest.fixture
+def order(buyer: User) -> Order:
+    return make_order(buyer, (make_product(price="100.00").variant, 1))
+
+
+@pytest.fixture
+def push(client: FlaskClient, headers: Headers, order: Order) -> Callable[..., Any]:
+    def run(key: str | None = None, **body: Any) -> Any:
+        sent = {**headers, **({"Idempotency-Key": key} if key else {})}
+        fields = {"order_id": order.id, "phone_number": "0712 345 678", **body}
+        return client.post("/api/payments/stkpush", json=fields, headers=sent)
+
+    return run
+
+
+def door(payment_id: int) -> str:
+    return f"/api/payments/callbacks/stk/{callback_tokens.make_token(kind='stk', payment_id=payment_id)}"
+
+
+def test_a_push_has_the_shape_of_the_contract_and_hides_the_phone(
+    push: Callable[..., Any], order: Order, client: FlaskClient, headers: Headers
+) -> None:
+    answer = push()
+    payment = answer.get_json()
+    assert answer.status_code == 202
+    assert payment["created_at"].endswith("Z")
+    assert payment["checkout_request_id"].startswith("ws_CO_")
+    assert payment == {
+        "id": payment["id"],
+        "order_id": order.id,
+        "method": "mpesa_stk",
+        "status": "pending",
+        "amount": "100.00",
+        "currency": "KES",
+        "phone_number": "25471*****78",
+        "checkout_request_id": payment["checkout_request_id"],
+        "receipt": None,
+        "result_code": None,
+        "result_desc": None,
+        "created_at": payment["created_at"],
+        "settled_at": None,
+    }
+    assert client.get(f"/api/transactions/{payment['id']}", headers=headers).get_json() == payment
+
+
+def test_the_same_key_gives_the_first_answer_again_and_makes_no_second_prompt(
+    push: Callable[..., Any], daraja: Daraja
+) -> None:
+    first, second = push("once"), push("once")
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert (second.status_code, second.get_json()) == (202, first.get_json())
+    assert first.get_json()["checkout_request_id"] is not None
+    assert daraja.count("processrequest") == 1
+    assert push("once", phone_number="0712345679").get_json()["code"] == "idempotency_mismatch"
+
+
+def test_a_key_whose_push_was_not_taken_is_free_for_another_try(push: Callable[..., Any], daraja: Daraja) -> None:
+    daraja.pushes.extend([(500, {"errorCode": "500.003.02"}), (400, {"errorCode": "400.002.02", "errorMessage": "No"})])
+    away = push("again")
+    assert (away.status_code, away.get_json()["code"]) == (503, "payment_unavailable")
+    assert int(away.headers["Retry-After"]) > 0
+    refused = push("again")
+    assert (refused.status_code, refused.get_json()["code"]) == (502, "payment_refused")
+    assert push("again").status_code == 202
+
+
+def test_a_key_whose_push_had_no_answer_stays_pending_and_makes_no_second_prompt(
+    push: Callable[..., Any], daraja: Daraja, frozen_clock: Any
+) -> None:
+    daraja.pushes.append(requests.ReadTimeout())
+    assert push("lost").get_json()["status"] == "pending"
+    assert push("lost").headers["Idempotent-Replayed"] == "true"
+    assert daraja.count("processrequest") == 1
+    frozen_clock.forward(minutes=4)
+    attempt_services.give_up_dead_prompts()
+
+
+def test_a_busy_phone_is_told_to_wait_a_minute(push: Callable[..., Any], daraja: Daraja) -> None:
+    daraja.pushes.append((500, {"errorCode": "500.001.1001", "errorMessage": "Unable to lock subscriber, a transact"}))
+    answer = push()
+    assert (answer.status_code, answer.get_json()["code"], answer.headers["Retry-After"]) == (503, "phone_busy", "60")
+
+
+def test_a_second_prompt_for_the_order_is_409(push: Callable[..., Any]) -> None:
+    push()
+    answer = push()
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "payment_in_progress")
+
+
+def test_a_paid_order_is_409(push: Callable[..., Any]) -> None:
+    payment = push().get_json()
+    scripted.call_back(payment["id"], success_body(payment["checkout_request_id"]))
+    answer = push()
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "already_paid")
+
+
+@pytest.mark.parametrize("number", ["0812345678", "071234567", "abc", "", "+1 212 555 0100"])
+def test_a_phone_that_is_not_kenyan_is_422_and_named(push: Callable[..., Any], number: str) -> None:
+    answer = push(phone_number=number)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.get_json()["errors"]] == ["phone_number"]
+
+
+def test_an_order_of_somebody_else_is_404(client: FlaskClient, log_in: Callable[[User], Headers], order: Order) -> None:
+    body = {"order_id": order.id, "phone_number": "0712345678"}
+    stranger = log_in(make_user())
+    assert client.post("/api/payments/stkpush", json=body, headers=stranger).status_code == 404
+    assert client.post("/api/payments/stkpush", json=body).status_code == 401
+
+
+def test_more_than_the_provider_moves_is_422(push: Callable[..., Any]) -> None:
+    with config.override(MPESA_MAX_AMOUNT=99):
+        answer = push()
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "amount_too_high")
+
+
+def test_mock_pays_at_once_and_is_not_there_in_production(client: FlaskClient, headers: Headers, order: Order) -> None:
+    path = f"/api/payments/{order.id}/mock"
+    with config.override(SHOP_ENV="production"):
+        assert client.post(path, headers=headers).status_code == 404
+    answer = client.post(path, headers=headers)
+    assert (answer.status_code, answer.get_json()["status"]) == (201, "succeeded")
+    assert client.get(f"/api/orders/{order.id}", headers=headers).get_json()["payment_status"] == "paid"
+
+
+# --- looking
+
+
+@pytest.fixture
+def staff(log_in: Callable[[User], Headers]) -> Headers:
+    return log_in(make_user(role="support"))
+
+
+def test_customers_see_their_own_payments_and_staff_all(
+    client: FlaskClient, log_in: Callable[[User], Headers], push: Callable[..., Any], headers: Headers, staff: Headers
+) -> None:
+    payment = push().get_json()
+    stranger = log_in(make_user())
+    path = f"/api/transactions/{payment['id']}"
+    assert client.get(path, headers=stranger).status_code == 404
+    assert client.get(path, headers=staff).get_json() == payment
+    assert client.get("/api/transactions", headers=stranger).get_json()["items"] == []
+    assert client.get("/api/transactions", headers=headers).get_json()["items"] == [payment]
+    assert client.get("/api/transactions", headers=staff).get_json()["items"] == [payment]
+    assert client.get("/api/transactions").status_code == 401
+
+
+def test_payments_are_filtered_and_paged(
+    client: FlaskClient, push: Callable[..., Any], buyer: User, staff: Headers
+) -> None:
+    product = make_product(price="100.00", stock=100)
+    orders = [make_order(buyer, (product.variant, 1)) for _ in range(5)]
+    paid, failed, *_ = [push(order_id=order.id).get_json() for order in orders]
+    scripted.call_back(paid["id"], success_body(paid["checkout_request_id"]))
+    scripted.call_back(failed["id"], failure_body(failed["checkout_request_id"]))
+
+    def ids(query: str) -> list[int]:
+        return [item["id"] for item in client.get(f"/api/transactions?{query}", headers=staff).get_json()["items"]]
+
+    assert ids("status=succeeded") == ids("receipt=nlj7rt61sv") == [paid["id"]]
+    assert ids("status=failed") == ids(f"order_id={orders[1].id}") == [failed["id"]]
+    assert ids("status=review") == []
+    assert len(ids("status=pending")) == 3
+
+    seen: list[int] = []
+    page = client.get("/api/transactions?limit=2&count=1", headers=staff).get_json()
+    assert (page["total"], page["total_capped"]) == (5, False)
+    while True:
+        seen += [item["id"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        page = client.get(f"/api/transactions?limit=2&cursor={page['next_cursor']}", headers=staff).get_json()
+    assert seen == sorted(ids("limit=100"), reverse=True)
+    assert len(seen) == 5
+    assert client.get("/api/transactions?cursor=x", headers=staff).status_code == 400
+    assert client.get("/api/transactions?status=sent", headers=staff).status_code == 422
+
+
+# --- the door for callbacks
+
+
+def refusals(reason: str) -> float:
+    return metrics.CALLBACKS_REFUSED.labels("stk", reason)._value.get()  # the client library has no public reader
+
+
+def test_a_callback_is_kept_word_for_word_before_it_is_answered(client: FlaskClient, push: Callable[..., Any]) -> None:
+    payment = push().get_json()
+    body = success_body(payment["checkout_request_id"]).replace(" ", "  ")
+    answer = client.post(door(payment["id"]), data=body, headers={"X-Request-ID": "callback-1"})
+    assert (answer.status_code, answer.get_json()) == (200, ACCEPTED)
+    kept = db.reading().fetch_one("SELECT kind, body, address, request_id, applied_at FROM provider_callbacks")
+    assert kept == {
+        "kind": "stk",
+        "body": body,
+        "address": "127.0.0.1",
+        "request_id": "callback-1",
+        "applied_at": None,
+    }
+    callback_services.apply_due()
+    assert scripted.payment_row(payment["id"])["status"] == "succeeded"
+
+
+def test_a_repeated_callback_is_accepted_again(client: FlaskClient, push: Callable[..., Any]) -> None:
+    payment = push().get_json()
+    for _ in range(3):
+        answer = client.post(door(payment["id"]), data=success_body(payment["checkout_request_id"]))
+        assert (answer.status_code, answer.get_json()) == (200, ACCEPTED)
+    callback_services.apply_due()
+    assert scripted.outcomes(payment["id"]) == ["settled", "repeated", "repeated"]
+
+
+def test_any_json_under_a_known_token_is_accepted(client: FlaskClient, push: Callable[..., Any]) -> None:
+    payment_id = push().get_json()["id"]
+    for body in ("{}", "[]", "null", '"text"', '{"Body": {"stkCallback": {"ResultCode": "\\ud800"}}}', "\ufeff{}"):
+        assert client.post(door(payment_id), data=body.encode()).get_json() == ACCEPTED
+    callback_services.apply_due()
+    assert set(scripted.outcomes(payment_id)) == {"unreadable"}
+
+
+def test_a_forged_token_is_404_counted_and_leaves_nothing(client: FlaskClient, push: Callable[..., Any]) -> None:
+    payment = push().get_json()
+    true, before = door(payment["id"]), refusals("token")
+    forged = [
+        true[:-1] + ("0" if true[-1] != "0" else "1"),
+        f"{door(0)[:-64]}{true[-64:]}",
+        true[:-64],
+        true[:-80] + true[-80:].upper(),
+    ]
+    for path in forged:
+        answer = client.post(path, data=success_body(payment["checkout_request_id"]))
+        assert (answer.status_code, answer.get_json()["code"]) == (404, "not_found")
+    assert refusals("token") == before + len(forged)
+    assert db.reading().fetch_value("SELECT COUNT(*) AS counted FROM provider_callbacks") == 0
+
+
+def test_a_true_token_of_a_payment_that_is_not_there_is_404(client: FlaskClient, daraja: Daraja) -> None:
+    assert client.post(door(4711), data="{}").status_code == 404
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"<html>", b"ResultCode=0", b"\xff\xfe", b"[" * 60_000, b"9" * 5_000])
+def test_what_is_not_json_is_400_and_counted(client: FlaskClient, push: Callable[..., Any], body: bytes) -> None:
+    payment_id, before = push().get_json()["id"], refusals("not JSON")
+    answer = client.post(door(payment_id), data=body, content_type="application/json")
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "malformed_request")
+    assert refusals("not JSON") == before + 1
+
+
+def test_more_than_64_kib_is_413_with_its_length_told_or_not(client: FlaskClient, push: Callable[..., Any]) -> None:
+    payment_id = push().get_json()["id"]
+    body = b'"' + b"x" * 64 * 1024 + b'"'
+    assert client.post(door(payment_id), data=body).status_code == 413
+    chunked = client.post(
+        door(payment_id),
+        input_stream=io.BytesIO(body),
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert chunked.status_code == 413
+    assert client.post(door(payment_id), data=b'"' + b"x" * (64 * 1024 - 2) + b'"').status_code == 200
+
+
+def test_a_callbacks_bytes_that_are_no_characters_do_not_cost_the_money(
+    client: FlaskClient, push: Callable[..., Any]
+) -> None:
+    payment = push().get_json()
+    body = success_body(payment["checkout_request_id"]).encode().replace(b"processed", b"proc\xe9d\xe9")
+    assert client.post(door(payment["id"]), data=body).status_code == 200
+    callback_services.apply_due()
+    assert scripted.outcomes(payment["id"]) == ["settled"]
+
+
+def test_secrets_in_a_callbacks_address_stay_out_of_the_log(
+    client: FlaskClient, push: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    payment_id = push().get_json()["id"]
+    client.post(door(payment_id), data="{")
+    assert door(payment_id).rpartition("/")[2] not in "".join(capsys.readouterr())
+
+
+def test_a_callback_costs_one_statement(
+    client: FlaskClient, push: Callable[..., Any], count_statements: Callable[[Callable[[], Any]], int]
+) -> None:
+    payment = push().get_json()
+    path, body = door(payment["id"]), success_body(payment["checkout_request_id"])
+    assert count_statements(lambda: client.post(path, data=body)) == 1
+
+
+def test_a_settlement_costs_no_more_statements_than_it_must(
+    client: FlaskClient, push: Callable[..., Any], count_statements: Callable[[Callable[[], Any]], int]
+) -> None:
+    payment = push().get_json()
+    client.post(door(payment["id"]), data=success_body(payment["checkout_request_id"]))
+    (callback,) = callback_services.lease_due(limit=1)
+    assert count_statements(lambda: callback_services.apply(callback=callback)) == 13
