@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from click import ClickException
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -30,7 +31,7 @@ SIMULATOR_CREDENTIALS = {
 }
 
 
-class ConfigError(Exception):
+class ConfigError(ClickException):
     """A setting that the shop cannot start with; the message is one line for the operator."""
 
 

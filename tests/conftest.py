@@ -34,6 +34,7 @@ def database_url() -> Iterator[str]:
         name = f"duka_test_{os.getpid()}"
         url = server_url.replace("/duka?", f"/{name}?")
         with _server(server_url) as cursor:
+            cursor.execute(f"DROP DATABASE IF EXISTS {name}")  # left by a killed run that had our number
             cursor.execute(f"CREATE DATABASE {name} CHARACTER SET {db.CHARSET} COLLATE {db.COLLATION}")
         try:
             migrations.apply(url)

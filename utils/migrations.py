@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 import pymysql
 import yoyo
+from click import ClickException
 
 import config
 from utils import db
@@ -19,7 +20,7 @@ FOLDER = config.ROOT / "sql" / "migrations"
 LOCK_SECONDS = 120
 
 
-class MigrationFailed(Exception):
+class MigrationFailed(ClickException):
     """A migration was refused; the message names the file and the server's reason."""
 
 

@@ -27,6 +27,7 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 import pymysql
+from click import ClickException
 
 from utils import server_program
 
@@ -52,7 +53,7 @@ SET_UP = (
 DETACH = """sh -c 'echo $$ >"$0"; exec "$@"' "$@" &"""
 
 
-class ServerFailed(RuntimeError):
+class ServerFailed(ClickException):
     """The private server is not to be had; the message says why and what to do."""
 
 

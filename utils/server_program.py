@@ -9,6 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from click import ClickException
+
 MYSQL_TREE = Path(__file__).resolve().parents[1] / "instance" / "mysql"  # filled by bin/mysql-from-debian
 
 PLACES = (
@@ -58,7 +60,7 @@ FAST_OPTIONS = (
 )
 
 
-class ProgramMissing(RuntimeError):
+class ProgramMissing(ClickException):
     """No database server is installed here; the message says what to do."""
 
 
