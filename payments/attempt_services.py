@@ -57,8 +57,8 @@ def lock_payment_tx(tx: db.Tx, *, payment_id: int) -> tuple[db.Row, db.Row]:
     order = orders.lock_order_tx(tx, order_id=order_id)
     payment = tx.require_one(
         """
-        SELECT id, order_id, method, status, amount, receipt, phone_number, checkout_request_id, created_at,
-               prompt_until
+        SELECT id, order_id, method, status, amount, settled_amount, receipt, phone_number, checkout_request_id,
+               created_at, prompt_until
           FROM payments
          WHERE id = %(id)s
            FOR UPDATE

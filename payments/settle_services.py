@@ -2,7 +2,7 @@
 
 Callback, query, mock and delivery all come through `settle_tx`. Locks the order, then the payment. Keeps: a success
 is booked once, and wins over any failure; what does not fit goes to `review`, where a person decides, and never to
-the order; no receipt is ever dropped.
+the order; no receipt is ever dropped. All money that is written down is posted to the ledger with it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from orders import services as orders
 from payments import attempt_services as attempts
+from payments import ledger_services as ledger
 from utils import clock, db, log, money
 
 logger = log.get_logger(__name__)
@@ -55,6 +56,7 @@ def settle_tx(tx: db.Tx, *, payment_id: int, success: Success, actor_id: int | N
         return "review"
     reason = " ".join(filter(None, (payment["method"], success.receipt, f"by {success.source}")))
     orders.mark_paid_tx(tx, order_id=order["id"], amount=payment["amount"], actor_id=actor_id, reason=reason)
+    ledger.post_settled_tx(tx, order=order, payment_id=payment_id, method=payment["method"], amount=payment["amount"])
     logger.info(
         "payment settled",
         payment_id=payment_id,
@@ -85,11 +87,19 @@ def _names_same_prompt(payment: db.Row, success: Success) -> bool:
 
 
 def send_to_review_tx(tx: db.Tx, *, order: db.Row, payment: db.Row, success: Success, reason: str) -> None:
-    """Keep money that does not fit before a person, with its receipt; its order too, unless that is paid anyway."""
+    """Keep money that does not fit before a person, with its receipt; its order too, unless that is paid anyway.
+
+    A receipt that stands on another payment tells of that payment's money: nothing more has come.
+    """
+    came = payment["amount"] if success.amount is None else success.amount
     try:
-        _write_review_tx(tx, payment, success, reason, success.receipt)
+        _write_review_tx(tx, payment, success, reason, amount=came, receipt=success.receipt)
     except BelongsElsewhere:
-        _write_review_tx(tx, payment, success, reason, None)  # the receipt stands in the reason
+        came = None
+        _write_review_tx(tx, payment, success, reason, amount=came, receipt=None)  # the receipt stands in the reason
+    ledger.post_unallocated_tx(
+        tx, order_id=order["id"], payment_id=payment["id"], method=payment["method"], amount=came
+    )
     if order["paid"] < order["total"]:
         orders.send_to_review_tx(tx, order_id=order["id"], reason=f"payment {payment['id']}: {reason}")
     logger.error(
@@ -107,7 +117,7 @@ def _meet_again_tx(tx: db.Tx, payment: db.Row, success: Success) -> str:
     if success.receipt is None or success.receipt == payment["receipt"]:
         return "repeated"
     try:
-        if payment["receipt"] is None and _names_same_prompt(payment, success) and _same_amount(payment, success):
+        if payment["receipt"] is None and _names_same_prompt(payment, success) and _is_same_money(payment, success):
             _fill_receipt_tx(tx, payment, success)
             return "receipt_filled"
         _write_other_money_tx(tx, payment, success)
@@ -118,8 +128,9 @@ def _meet_again_tx(tx: db.Tx, payment: db.Row, success: Success) -> str:
     return "review"
 
 
-def _same_amount(payment: db.Row, success: Success) -> bool:
-    return success.amount is None or success.amount == payment["amount"]
+def _is_same_money(payment: db.Row, success: Success) -> bool:
+    booked = payment["settled_amount"]
+    return booked is not None and success.amount in (None, booked)
 
 
 # --- leaves
@@ -157,7 +168,9 @@ def _book_tx(tx: db.Tx, payment: db.Row, success: Success) -> None:
         )
 
 
-def _write_review_tx(tx: db.Tx, payment: db.Row, success: Success, reason: str, receipt: str | None) -> None:
+def _write_review_tx(
+    tx: db.Tx, payment: db.Row, success: Success, reason: str, *, amount: Decimal | None, receipt: str | None
+) -> None:
     with db.naming(OWN_KEYS):
         tx.execute_one(
             """
@@ -177,7 +190,7 @@ def _write_review_tx(tx: db.Tx, payment: db.Row, success: Success, reason: str, 
             {
                 "id": payment["id"],
                 "reason": reason[:300],
-                "amount": payment["amount"] if success.amount is None else success.amount,
+                "amount": amount,
                 "receipt": receipt,
                 "code": success.code,
                 "description": success.description,
@@ -204,7 +217,7 @@ def _write_other_money_tx(tx: db.Tx, payment: db.Row, success: Success) -> None:
     """Give a second receipt under one prompt a row of its own, in review: money that may have moved twice."""
     amount = success.amount or payment["amount"]
     with db.naming(OWN_KEYS):
-        tx.insert(
+        other_id = tx.insert(
             """
             INSERT INTO payments
                 (order_id, method, status, amount, settled_amount, currency, phone_number, receipt, result_code,
@@ -224,3 +237,6 @@ def _write_other_money_tx(tx: db.Tx, payment: db.Row, success: Success) -> None:
                 "now": clock.now(),
             },
         )
+    ledger.post_unallocated_tx(
+        tx, order_id=payment["order_id"], payment_id=other_id, method=payment["method"], amount=amount
+    )

@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from payments.daraja_answers import CODE, OPAQUE, writable
+from utils import money
 
 RECEIPT = re.compile(r"[A-Z0-9]{6,20}\Z")
 HIGHEST_AMOUNT = Decimal("9999999999.99")  # what DECIMAL(12,2) holds
@@ -98,6 +99,6 @@ def _amount(value: Any) -> Decimal | None:
         return None
     try:
         amount = Decimal(value)
-        return amount if amount.is_finite() and 0 <= amount <= HIGHEST_AMOUNT else None
+        return amount.quantize(money.CENT) if amount.is_finite() and 0 <= amount <= HIGHEST_AMOUNT else None
     except InvalidOperation:
         return None

@@ -92,3 +92,73 @@ SELECT p.id, p.slug, p.price, p.price_max, MIN(v.price) AS lowest, MAX(v.price) 
  WHERE p.deleted_at IS NULL
  GROUP BY p.id, p.slug, p.price, p.price_max
 HAVING p.price <> lowest OR p.price_max <> highest;
+
+-- journals_balance: the entries of a journal sum to zero, and there are at least two
+SELECT lj.id, lj.reference, COUNT(le.id) AS entries, COALESCE(SUM(le.amount), 0) AS difference
+  FROM ledger_journals lj
+  LEFT JOIN ledger_entries le ON le.journal_id = lj.id
+ GROUP BY lj.id, lj.reference
+HAVING entries < 2 OR difference <> 0;
+
+-- money_is_booked: what a payment brought went into the clearing account of its method, once and with its own journal
+SELECT p.id, p.method, p.status, p.settled_amount, COALESCE(SUM(le.amount), 0) AS booked
+  FROM payments p
+  LEFT JOIN ledger_journals lj ON lj.payment_id = p.id AND lj.kind IN ('settled', 'unallocated')
+  LEFT JOIN ledger_entries le
+         ON le.journal_id = lj.id
+        AND le.account = CASE p.method
+                              WHEN 'cod' THEN 'cash_on_delivery'
+                              WHEN 'mock' THEN 'mock_clearing'
+                              ELSE 'mpesa_clearing'
+                          END
+ GROUP BY p.id, p.method, p.status, p.settled_amount
+HAVING booked <> CASE WHEN p.status IN ('succeeded', 'review') THEN COALESCE(p.settled_amount, 0) ELSE 0 END;
+
+-- clearing: a clearing account holds what payments brought, refunds aside, and nothing else
+SELECT held.account, held.balance, COALESCE(brought.amount, 0) AS brought
+  FROM (SELECT le.account, SUM(le.amount) AS balance
+          FROM ledger_entries le
+          JOIN ledger_journals lj ON lj.id = le.journal_id
+         WHERE le.account IN ('mpesa_clearing', 'cash_on_delivery', 'mock_clearing')
+           AND lj.kind <> 'refunded'
+         GROUP BY le.account) AS held
+  LEFT JOIN (SELECT CASE p.method
+                         WHEN 'cod' THEN 'cash_on_delivery'
+                         WHEN 'mock' THEN 'mock_clearing'
+                         ELSE 'mpesa_clearing'
+                     END AS account,
+                    SUM(p.settled_amount) AS amount
+               FROM payments p
+              WHERE p.status IN ('succeeded', 'review')
+              GROUP BY account) AS brought ON brought.account = held.account
+ WHERE held.balance <> COALESCE(brought.amount, 0);
+
+-- unallocated: money without a home is that of the payments in review, refunds aside
+SELECT p.id, p.status, p.settled_amount, COALESCE(SUM(le.amount), 0) AS unallocated
+  FROM payments p
+  LEFT JOIN ledger_journals lj ON lj.payment_id = p.id AND lj.kind <> 'refunded'
+  LEFT JOIN ledger_entries le ON le.journal_id = lj.id AND le.account = 'unallocated'
+ GROUP BY p.id, p.status, p.settled_amount
+HAVING -unallocated <> CASE WHEN p.status = 'review' THEN COALESCE(p.settled_amount, 0) ELSE 0 END;
+
+-- receivable: a customer has with us what they paid less what was sold, refunds aside, and never owes us
+SELECT o.id, o.number, o.total, o.paid, COALESCE(SUM(le.amount), 0) AS balance,
+       COALESCE(SUM(CASE WHEN lj.kind <> 'refunded' THEN le.amount END), 0) AS before_refunds
+  FROM orders o
+  LEFT JOIN ledger_journals lj ON lj.order_id = o.id
+  LEFT JOIN ledger_entries le ON le.journal_id = lj.id AND le.account = 'receivable'
+ GROUP BY o.id, o.number, o.total, o.paid
+HAVING before_refunds <> CASE WHEN o.paid >= o.total THEN o.total ELSE 0 END - o.paid
+    OR balance > 0;
+
+-- sales: an order that is paid in full has one sale, with the amounts of the order, and no other order has one
+SELECT o.id, o.number, o.total, o.paid, COUNT(DISTINCT lj.id) AS sales
+  FROM orders o
+  LEFT JOIN ledger_journals lj ON lj.order_id = o.id AND lj.kind = 'sold'
+  LEFT JOIN ledger_entries le ON le.journal_id = lj.id
+ GROUP BY o.id, o.number, o.total, o.paid, o.tax_included, o.rounding
+HAVING sales <> (o.paid >= o.total)
+    OR (sales > 0
+        AND (COALESCE(SUM(CASE WHEN le.account = 'receivable' THEN le.amount END), 0) <> o.total
+             OR COALESCE(SUM(CASE WHEN le.account = 'vat' THEN le.amount END), 0) <> -o.tax_included
+             OR COALESCE(SUM(CASE WHEN le.account = 'rounding' THEN le.amount END), 0) <> -o.rounding));

@@ -98,12 +98,13 @@ def test_a_broken_migration_is_named_and_leaves_those_before_it(
     assert migrations.apply(scratch_url) == 2
 
 
-def test_a_migration_holds_one_statement_and_is_numbered_in_turn() -> None:
-    for place, path in enumerate(FILES, start=1):
+def test_a_migration_holds_one_statement_and_has_a_number_of_its_own() -> None:
+    assert len({path.name[:5] for path in FILES}) == len(FILES)
+    for path in FILES:
         bare = re.sub(r"--.*|'[^']*'", "", path.read_text())
         statements = [statement for statement in bare.split(";") if statement.strip()]
         assert len(statements) == 1, path.name
-        assert path.name.startswith(f"{place:04d}_")
+        assert re.match(r"\d{4}_\w+\.sql$", path.name), path.name
 
 
 def test_a_migration_that_changes_the_schema_is_marked_as_without_a_transaction() -> None:
@@ -261,6 +262,52 @@ BREACHES = [
     ("product_prices", "UPDATE products SET price = price - 1"),
 ]
 
+PAID = [
+    """
+    INSERT INTO payments
+        (order_id, method, status, amount, settled_amount, currency, request_id, created_at, updated_at, settled_at)
+    SELECT o.id, 'mock', 'succeeded', o.total, o.total, o.currency, '-', o.created_at, o.created_at, o.created_at
+      FROM orders o
+    """,
+    "UPDATE orders SET paid = total, payment_status = 'paid'",
+    """
+    INSERT INTO ledger_journals (kind, reference, order_id, payment_id, request_id, created_at)
+    SELECT 'settled', 'payment', p.order_id, p.id, '-', p.created_at
+      FROM payments p
+    """,
+    """
+    INSERT INTO ledger_journals (kind, reference, order_id, request_id, created_at)
+    SELECT 'sold', 'order', o.id, '-', o.created_at
+      FROM orders o
+    """,
+    """
+    INSERT INTO ledger_entries (journal_id, account, amount)
+    SELECT lj.id, moved.account, moved.amount
+      FROM ledger_journals lj
+      JOIN (SELECT 'settled' AS kind, 'mock_clearing' AS account, 200 AS amount
+            UNION ALL SELECT 'settled', 'receivable', -200
+            UNION ALL SELECT 'sold', 'receivable', 200
+            UNION ALL SELECT 'sold', 'sales', -172.41
+            UNION ALL SELECT 'sold', 'vat', -27.59) AS moved ON moved.kind = lj.kind
+    """,
+]
+BREACHES_OF_MONEY = [
+    ("journals_balance", "UPDATE ledger_entries SET amount = amount + 1 WHERE account = 'sales'"),
+    ("journals_balance", "DELETE FROM ledger_entries"),
+    ("money_is_booked", "UPDATE payments SET settled_amount = settled_amount + 1"),
+    ("money_is_booked", "UPDATE payments SET method = 'cod'"),
+    ("money_is_booked", "UPDATE ledger_journals SET payment_id = NULL"),
+    ("clearing", "UPDATE payments SET settled_amount = settled_amount - 1"),
+    ("clearing", "UPDATE ledger_entries SET account = 'cash_on_delivery' WHERE account = 'mock_clearing'"),
+    ("unallocated", "UPDATE payments SET status = 'review'"),
+    ("unallocated", "UPDATE ledger_entries SET account = 'unallocated' WHERE account = 'receivable'"),
+    ("receivable", "UPDATE orders SET paid = paid + 1"),
+    ("receivable", "UPDATE ledger_journals SET kind = 'refunded' WHERE kind = 'settled'"),
+    ("sales", "UPDATE orders SET paid = 0"),
+    ("sales", "UPDATE orders SET tax_included = tax_included + 1"),
+    ("sales", "UPDATE ledger_journals SET kind = 'settled' WHERE kind = 'sold'"),
+]
+
 
 class Undo(Exception):
     """Rolls a transaction back and carries out what was found in it."""
@@ -295,10 +342,19 @@ def test_a_sound_order_breaks_no_check(app: APIFlask) -> None:
     assert find_after() == set()
 
 
+def test_a_sound_payment_breaks_no_check(app: APIFlask) -> None:
+    assert find_after(*PAID) == set()
+
+
 @pytest.mark.parametrize(("name", "breach"), BREACHES)
 def test_a_breach_is_found(app: APIFlask, name: str, breach: str) -> None:
     assert name in find_after(breach)
 
 
+@pytest.mark.parametrize(("name", "breach"), BREACHES_OF_MONEY)
+def test_a_breach_of_the_money_is_found(app: APIFlask, name: str, breach: str) -> None:
+    assert name in find_after(*PAID, breach)
+
+
 def test_every_check_was_seen_to_fail() -> None:
-    assert {name for name, _ in BREACHES} == {name for name, _, _ in checks.read_checks()}
+    assert {name for name, _ in BREACHES + BREACHES_OF_MONEY} == {name for name, _, _ in checks.read_checks()}

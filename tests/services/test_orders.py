@@ -10,6 +10,7 @@ import pytest
 import config
 from orders import handlers, reading_services, services
 from orders.schemas import OrderChange, OrderQuery
+from payments import attempt_services, settle_services
 from tests.conftest import Clock
 from tests.factories import make_order, make_product, make_user, stock_of
 from utils import db, outbox
@@ -25,19 +26,12 @@ def cancel(order_id: int, user_id: int, *, manages: bool = False) -> None:
 
 @db.in_transaction
 def pay(tx: db.Tx, order_id: int, amount: str) -> None:
-    """Count money towards an order with the payment row that the books ask for."""
-    services.lock_order_tx(tx, order_id=order_id)
-    tx.insert(
-        """
-        INSERT INTO payments
-            (order_id, method, status, amount, settled_amount, currency, request_id, created_at, updated_at, settled_at)
-        VALUES
-            (%(order_id)s, 'mock', 'succeeded', %(amount)s, %(amount)s, 'KES', '-',
-             UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))
-        """,
-        {"order_id": order_id, "amount": amount},
+    """Settle an attempt over this amount."""
+    order = services.lock_order_tx(tx, order_id=order_id)
+    payment_id = attempt_services.insert_tx(
+        tx, order=order, method="mock", amount=Decimal(amount), phone_number=None, user_id=None
     )
-    services.mark_paid_tx(tx, order_id=order_id, amount=Decimal(amount), actor_id=None, reason="test")
+    settle_services.settle_tx(tx, payment_id=payment_id, success=settle_services.Success(source="test"))
 
 
 @db.in_transaction
