@@ -76,8 +76,7 @@ def _search_values(q: str | None) -> dict[str, str]:
         return {"email": _prefix(q)}
     with suppress(ValueError):
         return {"phone": phones.normalise(q)}
-    # Both columns are ASCII: against anything more the server refuses to compare, and a `?` matches nothing.
-    return {"code": _prefix(q.upper().encode("ascii", "replace").decode())}
+    return {"code": _prefix(q.upper())}
 
 
 def _prefix(text: str) -> str:

@@ -36,7 +36,7 @@ class TransactionQuery(Request):
     count: bool = False
     status: Status | None = None
     order_id: Id | None = None
-    receipt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,20}$", to_upper=True)] | None = None
+    receipt: Annotated[str, StringConstraints(min_length=1, max_length=20, to_upper=True)] | None = None
 
 
 def _masked(number: Any) -> Any:

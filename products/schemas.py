@@ -156,7 +156,7 @@ SortName = Literal["newest", "price", "-price", "name", "rating", "relevance"]
 
 class PageQuery(Request):
     limit: Annotated[int, Field(ge=1, le=100)] = 20
-    cursor: Annotated[str, Field(max_length=1000)] | None = None
+    cursor: str | None = None
 
 
 def _plain_query(value: Any) -> Any:

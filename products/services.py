@@ -65,10 +65,10 @@ def get_product(*, key: str) -> dict[str, Any]:
 
 
 def _key(key: str) -> dict[str, int | str]:
-    """Tell an id from a slug; what can be neither is looked for as the id 0, which nothing has."""
+    """Tell an id from a slug; digits too many for an id are looked for as 0, which nothing has."""
     if key.isascii() and key.isdigit():
         return {"id": int(key) if len(key) < 19 else 0}
-    return {"slug": key} if key.isascii() else {"id": 0}
+    return {"slug": key}
 
 
 def create_product(*, fields: Mapping[str, Any], actor_id: int | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from werkzeug.test import TestResponse
 
 from payments import callback_tokens
-from tests.factories import PASSWORD, User, make_order, make_product, make_user
+from tests.factories import PASSWORD, Product, User, make_order, make_product, make_user
 from utils import db, web
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id", "errors", "data"}
@@ -29,7 +29,20 @@ NEW = {"username": "newcomer", "email": "newcomer@example.com", "password": PASS
 GOOD: dict[str, Callable[[Shop], dict[str, Any]]] = {
     "CancelIn": lambda shop: {"reason": "changed my mind"},
     "CartAddition": lambda shop: {"variant_id": shop.variant_id, "quantity": 1},
+    "CategoryChange": lambda shop: {"name": "Kitchen and table"},
+    "CategoryIn": lambda shop: {"name": "Garden", "slug": "garden", "parent": shop.category},
     "LoginRequest": lambda shop: {"username": shop.admin.username, "password": PASSWORD},
+    "NewProduct": lambda shop: {
+        "name": "Kiondo basket",
+        "description": "<p>Woven by hand.</p>",
+        "vendor": "Kamba weavers",
+        "price": "1499.00",
+        "compare_at_price": "1999.00",
+        "category": "Baskets",
+        "options": ["Size"],
+        "variants": [{"sku": "KIONDO-M", "options": {"Size": "M"}, "price": "1499.00", "stock": 3}],
+        "images": [{"url": "/static/demo/kiondo-basket.svg", "alt": "A basket"}],
+    },
     "OrderChange": lambda shop: {"tracking_number": "TRK-1", "note": "by bus"},
     "OrderIn": lambda shop: {
         "shipping_address": {"line1": "Moi Avenue 1", "town": "Nairobi", "county": "Nairobi"},
@@ -39,25 +52,35 @@ GOOD: dict[str, Callable[[Shop], dict[str, Any]]] = {
         "note": "leave it at the gate",
         "items": [{"variant_id": shop.variant_id, "quantity": 1}],
     },
+    "ProductFields": lambda shop: {"name": "Another name", "price": "120.00", "compare_at_price": "150.00"},
     "ProfileUpdate": lambda shop: {"phone_number": "0712345678"},
     "QuantityUpdate": lambda shop: {"quantity": 2},
     "RegisterRequest": lambda shop: NEW,
+    "StockIn": lambda shop: {"stock": 7, "reason": "counted"},
     "StkPushIn": lambda shop: {"order_id": shop.paid_order_id, "phone_number": "0712345678"},  # paid: nobody is called
 }
 PLACES: dict[str, Callable[[Shop], object]] = {
     "item_id": lambda shop: shop.item_id,
+    "key": lambda shop: shop.edited.slug,
     "order_id": lambda shop: shop.order_id,
     "payment_id": lambda shop: shop.payment_id,
+    "product_id": lambda shop: shop.edited.id,
+    "slug": lambda shop: shop.category,
     "token": lambda shop: callback_tokens.make_token(kind="stk", payment_id=shop.payment_id),
     "user_id": lambda shop: shop.admin.id,
+    "variant_id": lambda shop: shop.edited.variant.id,
 }
 OPEN = {
+    "GET /api/categories",
+    "GET /api/categories/<slug>",
+    "GET /api/products",
+    "GET /api/products/<key>",
     "POST /api/auth/login",
     "POST /api/auth/register",
     "POST /api/auth/signup",
     "POST /api/payments/callbacks/stk/<token>",
 }
-PRIVATE = {"item_id", "order_id", "payment_id", "user_id"}
+PRIVATE = {"item_id", "order_id", "payment_id", "product_id", "user_id", "variant_id"}
 
 
 @dataclass(frozen=True)
@@ -73,6 +96,8 @@ class Shop:
     order_id: int
     paid_order_id: int
     payment_id: int
+    edited: Product
+    category: str
 
 
 def open_shop(client: FlaskClient) -> Shop:
@@ -93,6 +118,8 @@ def open_shop(client: FlaskClient) -> Shop:
         order_id=order.id,
         paid_order_id=paid_order.id,
         payment_id=payment["id"],
+        edited=make_product(),
+        category=client.post("/api/categories", json={"name": "Kitchen"}, headers=headers).get_json()["slug"],
     )
 
 

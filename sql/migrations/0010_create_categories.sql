@@ -3,7 +3,7 @@
 CREATE TABLE categories (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
     parent_id BIGINT UNSIGNED NULL,
-    slug VARCHAR(120) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    slug VARCHAR(120) COLLATE utf8mb4_bin NOT NULL, -- ASCII; not declared so, or the server refuses to look for more
     name VARCHAR(120) NOT NULL,
     created_at DATETIME(6) NOT NULL,
     updated_at DATETIME(6) NOT NULL,

@@ -3,7 +3,7 @@
 -- `price`, `price_max` repeat the lowest and highest price of the living variants, so that lists sort by an index.
 CREATE TABLE products (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-    slug VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    slug VARCHAR(200) COLLATE utf8mb4_bin NOT NULL, -- ASCII; not declared so, or the server refuses to look for more
     name VARCHAR(200) NOT NULL,
     description TEXT NOT NULL, -- cleaned HTML
     vendor VARCHAR(120) NOT NULL DEFAULT '',
@@ -18,7 +18,7 @@ CREATE TABLE products (
     created_at DATETIME(6) NOT NULL,
     updated_at DATETIME(6) NOT NULL,
     deleted_at DATETIME(6) NULL, -- not for sale any more; past orders keep it
-    live_slug VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin
+    live_slug VARCHAR(200) COLLATE utf8mb4_bin
         GENERATED ALWAYS AS (CASE WHEN deleted_at IS NULL THEN slug END) STORED, -- frees the slug of a deleted one
     CONSTRAINT uq_products_live_slug UNIQUE (live_slug),
     KEY ix_products_deleted_at_price (deleted_at, price, id),

@@ -4,7 +4,7 @@
 -- payment_status:  unpaid <-> pending (a prompt is open) -> paid -> partially_refunded -> refunded; review
 CREATE TABLE orders (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-    number VARCHAR(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- what the customer types as M-Pesa account
+    number VARCHAR(12) COLLATE utf8mb4_bin NOT NULL, -- what the customer types as M-Pesa account
     user_id BIGINT UNSIGNED NULL, -- NULL: a guest's
     email VARCHAR(254) NOT NULL, -- as it was when the order was placed
     phone_number VARCHAR(12) CHARACTER SET ascii COLLATE ascii_bin NULL,

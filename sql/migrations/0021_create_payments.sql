@@ -16,7 +16,7 @@ CREATE TABLE payments (
     phone_number VARCHAR(12) CHARACTER SET ascii COLLATE ascii_bin NULL,
     merchant_request_id VARCHAR(100) CHARACTER SET ascii COLLATE ascii_bin NULL,
     checkout_request_id VARCHAR(100) CHARACTER SET ascii COLLATE ascii_bin NULL,
-    receipt VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NULL, -- the money's own key, over STK and C2B alike
+    receipt VARCHAR(20) COLLATE utf8mb4_bin NULL, -- the money's own key, over STK and C2B alike
     result_code VARCHAR(30) CHARACTER SET ascii COLLATE ascii_bin NULL, -- the provider's; 0 or '1032' or 'SFC_IC0003'
     result_desc VARCHAR(300) NULL, -- prose of the provider; shown, never matched
     review_reason VARCHAR(300) NULL,
