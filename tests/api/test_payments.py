@@ -334,4 +334,4 @@ def test_a_settlement_costs_no_more_statements_than_it_must(
     payment = push().get_json()
     client.post(door(payment["id"]), data=success_body(payment["checkout_request_id"]))
     (callback,) = callback_services.lease_due(limit=1)
-    assert count_statements(lambda: callback_services.apply(callback=callback)) == 13
+    assert count_statements(lambda: callback_services.apply(callback=callback)) == 17  # four are the ledger's
