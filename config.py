@@ -7,6 +7,7 @@ that names the setting and says what to do. Read the settings in force with `con
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parent
 INSTANCE = ROOT / "instance"
 SIMULATOR_PORT_OFFSET = 10_000
 SHORTEST_SECRET = 32
+WORDS_REFUSED_IN_CALLBACKS = re.compile("mpesa|safaricom|query|sql|cmd|exe", re.IGNORECASE)
 
 # The simulator takes these, and only it does; production refuses to start with them.
 SIMULATOR_CREDENTIALS = {
@@ -97,6 +99,13 @@ class Settings(BaseModel):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("MPESA_CALLBACK_BASE_URL")
+    @classmethod
+    def _accepted_by_safaricom(cls, value: str) -> str:
+        if found := WORDS_REFUSED_IN_CALLBACKS.search(value):
+            raise ValueError(f"must not contain {found.group().lower()!r}; Safaricom refuses such addresses")
+        return value
 
     @field_validator("DATABASE_URL")
     @classmethod
