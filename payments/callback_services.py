@@ -135,9 +135,13 @@ def _apply_result_tx(tx: db.Tx, callback: db.Row, result: StkResult) -> str:
 
 
 def _apply_success_tx(tx: db.Tx, callback: db.Row, result: StkResult) -> str:
-    """Settle a success; when it must be confirmed, have the provider asked and wait for the query to settle it."""
+    """Settle a success; when it must be confirmed, have the provider asked and wait for the query to settle it.
+
+    One without amount or receipt is odd, and nothing odd is believed before the provider was asked.
+    """
     success = success_of(result)
-    if not config.current().MPESA_CONFIRM_BY_QUERY:
+    is_odd = success.amount is None or success.receipt is None
+    if not (is_odd or config.current().MPESA_CONFIRM_BY_QUERY):
         return settlement.settle_tx(tx, payment_id=callback["payment_id"], success=success)
     order, payment = attempts.lock_payment_tx(tx, payment_id=callback["payment_id"])
     is_settled = payment["status"] not in settlement.UNSETTLED
@@ -168,8 +172,8 @@ def success_of(result: StkResult) -> settlement.Success:
     )
 
 
-def find_waiting_success_tx(tx: db.Tx, *, payment_id: int) -> settlement.Success | None:
-    """Return the success that waits in the inbox for the query's word: it knows the receipt, the query does not."""
+def list_waiting_successes_tx(tx: db.Tx, *, payment_id: int) -> list[settlement.Success]:
+    """Return the successes that wait in the inbox for the query's word: they know the receipt, the query does not."""
     rows = tx.fetch_all(
         """
         SELECT body
@@ -180,14 +184,8 @@ def find_waiting_success_tx(tx: db.Tx, *, payment_id: int) -> settlement.Success
         """,
         {"payment_id": payment_id},
     )
-    for row in rows:
-        try:
-            result = stk_callback.parse(row["body"])
-        except stk_callback.Unreadable:
-            continue
-        if meaning_of(result.code) is Meaning.PAID:
-            return success_of(result)
-    return None
+    results = [stk_callback.find_result(row["body"]) for row in rows]
+    return [success_of(result) for result in results if result and meaning_of(result.code) is Meaning.PAID]
 
 
 # --- leaves

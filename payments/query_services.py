@@ -87,12 +87,13 @@ def ask(*, payment_id: int, checkout_request_id: str) -> None:
 @db.in_transaction
 def apply_answer(tx: db.Tx, *, payment_id: int, result: QueryResult) -> str:
     """Apply a finished result: settle, fail, or tell somebody of a code that nobody knows."""
-    attempts.lock_payment_tx(tx, payment_id=payment_id)
+    order, payment = attempts.lock_payment_tx(tx, payment_id=payment_id)
     meaning = meaning_of(result.code)
     if meaning is Meaning.PAID:
-        waiting = callbacks.find_waiting_success_tx(tx, payment_id=payment_id)
+        waiting = callbacks.list_waiting_successes_tx(tx, payment_id=payment_id)
+        fitting = [success for success in waiting if settlement.find_misfit(order, payment, success) is None]
         by_query = settlement.Success(source="query", code=result.code, description=result.description)
-        return settlement.settle_tx(tx, payment_id=payment_id, success=waiting or by_query)
+        return settlement.settle_tx(tx, payment_id=payment_id, success=next(iter(fitting), by_query))
     if meaning is Meaning.FAILED:
         failed = attempts.fail_tx(tx, payment_id=payment_id, code=result.code, description=result.description)
         return "failed" if failed else "repeated"

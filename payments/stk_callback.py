@@ -57,6 +57,14 @@ def parse(body: str) -> StkResult:
     )
 
 
+def find_result(body: str) -> StkResult | None:
+    """Read a callback, None when it cannot be read."""
+    try:
+        return parse(body)
+    except Unreadable:
+        return None
+
+
 def _load(body: str) -> Any:
     try:
         return json.loads(body, parse_float=Decimal)

@@ -209,11 +209,19 @@ def test_an_order_paid_by_two_prompts_keeps_the_second_money_in_review(
     assert row["review_reason"] == "the order was already paid: paid twice"
 
 
-def test_a_success_without_amount_or_receipt_settles_what_was_asked_for(payment: Payment) -> None:
-    body = success_body(payment.checkout_request_id, CallbackMetadata=None)
-    assert scripted.call_back(payment.id, body) == "settled"
-    row = scripted.payment_row(payment.id)
-    assert (row["settled_amount"], row["receipt"]) == (100, None)
+@pytest.mark.parametrize("odd", [{"receipt": None}, {"amount": None}, {"CallbackMetadata": None}])
+def test_a_success_without_amount_or_receipt_is_believed_when_the_query_agrees(
+    payment: Payment, daraja: Daraja, frozen_clock: Any, odd: dict[str, Any]
+) -> None:
+    callback_services.receive(kind="stk", payment_id=payment.id, body=paid(payment, **odd), address="")
+    callback_services.apply_due()
+    assert scripted.payment_row(payment.id)["status"] == "sent"
+    daraja.queries.append(scripted.finished("0"))
+    query_services.ask_due()
+    assert scripted.payment_row(payment.id)["settled_amount"] == 100
+    frozen_clock.forward(seconds=3)
+    callback_services.apply_due()
+    assert scripted.outcomes(payment.id) == ["repeated"]
 
 
 def test_an_unknown_code_leaves_the_payment_open_and_has_the_provider_asked(payment: Payment, daraja: Daraja) -> None:
@@ -348,6 +356,14 @@ def test_another_amount_is_not_even_asked_after(payment: Payment, confirmed_by_q
     receive_and_apply(payment, paid(payment, amount=1))
     assert scripted.outcomes(payment.id) == ["review"]
     assert daraja.count("query") == 0
+
+
+def test_a_forged_amount_in_the_inbox_does_not_spoil_what_the_query_tells(payment: Payment, daraja: Daraja) -> None:
+    callback_services.receive(kind="stk", payment_id=payment.id, body=paid(payment, amount=1), address="")
+    callback_services.receive(kind="stk", payment_id=payment.id, body=paid(payment), address="")
+    query_services.apply_answer(payment_id=payment.id, result=scripted.query_result("0"))
+    row = scripted.payment_row(payment.id)
+    assert (row["status"], row["receipt"]) == ("succeeded", RECEIPT)
 
 
 def test_a_misfit_is_told_in_words() -> None:
