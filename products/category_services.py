@@ -6,13 +6,13 @@ whole tree to himself until COMMIT: two moves at once cannot make a cycle betwee
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from products import texts
 from utils import clock, db
 from utils.errors import CategoryCycle, CategoryInUse, InvalidFields, NotFound, SlugTaken
 
-SEPARATOR = " > "
 DEEPEST = 10
 LONGEST_SLUG = 120
 LONGEST_NAME = 120
@@ -65,6 +65,20 @@ def list_breadcrumbs(*, category_id: int) -> list[db.Row]:
         """,
         {"id": category_id},
     )
+
+
+def list_paths() -> dict[int, list[str]]:
+    """Return the names from the top down to each category, by its id."""
+    rows = {row["id"]: row for row in _read_all()}
+    paths: dict[int, list[str]] = {}
+    for category_id in rows:
+        names: list[str] = []
+        step = category_id
+        while step is not None:
+            names.insert(0, rows[step]["name"])
+            step = rows[step]["parent_id"]
+        paths[category_id] = names
+    return paths
 
 
 def create_category(*, name: str, slug: str | None = None, parent: str | None = None) -> dict[str, Any]:
@@ -136,29 +150,33 @@ def find_or_make_tx(tx: db.Tx, category: str) -> int:
 
     A plain name is looked for on every level, a path from the top. Raises InvalidFields for a path that cannot be.
     """
-    names = [name.strip() for name in category.split(SEPARATOR.strip()) if name.strip()]
-    if not names or len(names) > DEEPEST or any(len(name) > LONGEST_NAME for name in names):
+    found = tx.fetch_value(
+        """
+        SELECT c.id
+          FROM categories c
+         WHERE c.slug = %(category)s
+            OR c.name = %(category)s
+         ORDER BY c.slug = %(category)s DESC, c.id
+         LIMIT 1
+        """,
+        {"category": category},
+    )
+    return int(found) if found is not None else find_or_make_path_tx(tx, texts.split_path(category))["id"]
+
+
+def find_or_make_path_tx(tx: db.Tx, names: Sequence[str]) -> db.Row:
+    """Return id and slug of a category given by the names from the top down to it; make what is missing.
+
+    Raises InvalidFields for a path that cannot be.
+    """
+    if not 1 <= len(names) <= DEEPEST or any(len(name) > LONGEST_NAME for name in names):
         raise InvalidFields(
             fields={"category": f"must be 1 to {DEEPEST} names of at most {LONGEST_NAME} characters, split by >"}
         )
-    if len(names) == 1:
-        found = tx.fetch_value(
-            """
-            SELECT c.id
-              FROM categories c
-             WHERE c.slug = %(slug)s
-                OR c.name = %(name)s
-             ORDER BY c.slug = %(slug)s DESC, c.id
-             LIMIT 1
-            """,
-            {"slug": category, "name": names[0]},
-        )
-        if found is not None:
-            return int(found)
     step = _find_child_tx(tx, names[0], None) or _make_child_tx(tx, names[0], None)
     for name in names[1:]:
         step = _find_child_tx(tx, name, step) or _make_child_tx(tx, name, step)
-    return int(step["id"])
+    return step
 
 
 # --- the tree

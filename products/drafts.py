@@ -105,6 +105,11 @@ def checked(draft: Draft, problems: Mapping[str, str] | None = None) -> Draft:
     return replace(draft, variants=ordered)
 
 
+def options_key(options: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    """Return what two variants with the same options share, whatever their order and case."""
+    return frozenset((name.casefold(), value.casefold()) for name, value in options.items())
+
+
 def _contradictions(draft: Draft) -> Iterable[tuple[str, str]]:
     if len({name.casefold() for name in draft.options}) < len(draft.options):
         yield "options", "holds a name twice"
@@ -113,8 +118,7 @@ def _contradictions(draft: Draft) -> Iterable[tuple[str, str]]:
         if set(variant.options) != set(draft.options):
             wanted = ", ".join(draft.options) or "none"
             yield f"variants.{place}.options", f"must have exactly the options of the product: {wanted}"
-        key = frozenset((name.casefold(), value.casefold()) for name, value in variant.options.items())
-        first = seen["options"].setdefault(key, place)
+        first = seen["options"].setdefault(options_key(variant.options), place)
         if first != place:
             yield f"variants.{place}.options", f"are the same as those of variants.{first}"
         if variant.sku is not None:

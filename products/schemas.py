@@ -54,6 +54,12 @@ def _name_line(longest: int) -> Any:
     return StringConstraints(strip_whitespace=True, min_length=1, max_length=longest)
 
 
+def _no_separator(value: str) -> str:
+    if texts.CATEGORY_SEPARATOR in value:
+        raise ValueError("must not hold >, which stands between a category and one below it")
+    return value
+
+
 def _given(value: Any) -> Any:
     if value is None:
         raise ValueError("must not be null; leave it out")
@@ -64,7 +70,8 @@ MayBeLeftOut = AfterValidator(_given)
 """For `X | None = None`: the field may be left out, which makes it None, but a client may not send null."""
 
 Name = Annotated[str, _name_line(200), AfterValidator(_one_line)]
-CategoryName = Annotated[str, _name_line(120), AfterValidator(_one_line)]
+CategoryName = Annotated[str, _name_line(120), AfterValidator(_one_line), AfterValidator(_no_separator)]
+CategoryPath = Annotated[str, _name_line(1200), AfterValidator(_one_line)]
 CategorySlug = Annotated[str, StringConstraints(max_length=120, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Vendor = Annotated[str, StringConstraints(strip_whitespace=True, max_length=120), AfterValidator(_one_line)]
 Sku = Annotated[str, _name_line(64), AfterValidator(_one_line)]
@@ -116,7 +123,7 @@ class ProductFields(Request):
     compare_at_price: Price | None = None
     stock: Annotated[Stock | None, MayBeLeftOut] = None
     sku: Sku | None = None
-    category: CategoryName | None = None
+    category: CategoryPath | None = None
     options: Annotated[list[OptionName], Field(max_length=MOST_OPTIONS)] = []
     variants: Annotated[
         Annotated[list[VariantIn], Field(min_length=1, max_length=MOST_VARIANTS)] | None, MayBeLeftOut

@@ -46,6 +46,14 @@ def free_slug(base: str, taken: set[str]) -> str:
     return f"{base}-{number}"
 
 
+CATEGORY_SEPARATOR = ">"
+
+
+def split_path(path: str) -> list[str]:
+    """Return the names of a category path, `Groceries > Flour`, from the top."""
+    return [name.strip() for name in path.split(CATEGORY_SEPARATOR) if name.strip()]
+
+
 # --- search
 
 SHORTEST_INDEXED = 3  # innodb_ft_min_token_size, as servers come
