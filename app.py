@@ -25,6 +25,7 @@ from orders import routes as order_routes
 from payments import handlers as payment_handlers
 from payments import routes as payment_routes
 from payments import simulator
+from products import cli as product_cli
 from products import routes as product_routes
 from utils import cli as database_cli
 from utils import db, idempotency, log, outbox, private_server, web, worker
@@ -53,7 +54,12 @@ JOBS = [
     *payment_handlers.JOBS,
 ]
 
-COMMANDS: list[click.Command] = [database_cli.db_group, auth_cli.create_admin, simulator.simulator_command]
+COMMANDS: list[click.Command] = [
+    database_cli.db_group,
+    auth_cli.create_admin,
+    product_cli.catalogue_group,
+    simulator.simulator_command,
+]
 
 
 def create_app(settings: config.Settings | None = None) -> APIFlask:

@@ -1,0 +1,199 @@
+"""Importing catalogue files: one transaction a product, every row imported or reported.
+
+The file is what its products shall be: what differs is changed, what is the same is not touched, so the same file
+twice changes nothing. A product is known by its slug, a variant by its options or its SKU. Stock becomes what the
+file says, with a movement `import`. A row that cannot be used spoils no other; while a product has such rows, none
+of its standing variants is dropped for being missing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
+
+from products import category_services, csv_files, drafts, duka, services, shopify
+from products.csv_files import Offer, Problem, UnreadableFile
+from products.drafts import Draft, Variant
+from utils import db
+from utils.errors import ShopError
+
+FORMATS: Mapping[str, ModuleType] = {"shopify": shopify, "duka": duka}
+WOOCOMMERCE = {"Type", "SKU", "Name", "Regular price"}
+TELL_EVERY = 200
+
+
+@dataclass(slots=True)
+class Summary:
+    """What an import did: products by outcome (new, changed, unchanged, refused), rows, and what was not imported."""
+
+    products: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        reported = len({problem.line for problem in self.problems})
+        told = [f"{self.products[outcome]} {outcome}" for outcome in ("new", "changed", "unchanged", "refused")]
+        return f"{self.products.total()} products: {', '.join(told)}. {self.rows} rows, {reported} reported."
+
+
+def import_file(
+    path: Path, *, format_name: str | None = None, tell: Callable[[Summary], None] = lambda summary: None
+) -> Summary:
+    """Import a file, product by product; `tell` hears of the progress. Raises UnreadableFile.
+
+    Without a format the header tells which one it is.
+    """
+    summary = Summary()
+    lines: dict[str, int] = {}
+    with csv_files.open_file(path) as file:
+        header, rows = csv_files.read_rows(file)
+        for offer in _format_of(header, format_name).read(rows):
+            if isinstance(offer, Problem):
+                summary.rows += 1
+                summary.problems.append(offer)
+                continue
+            summary.rows += offer.rows
+            if lines.setdefault(offer.slug, offer.line) != offer.line:
+                offer.fields = {}
+                offer.report(offer.line, f"has the same slug as the product of line {lines[offer.slug]}")
+            summary.products[_import_offer(offer)] += 1
+            summary.problems += offer.problems
+            if summary.products.total() % TELL_EVERY == 0:
+                tell(summary)
+    summary.problems.sort(key=lambda problem: problem.line)
+    if not summary.products.total() - summary.products["refused"]:
+        raise UnreadableFile("\n".join([*map(str, summary.problems), f"No product of {path} could be imported."]))
+    return summary
+
+
+def _format_of(header: list[str], name: str | None) -> ModuleType:
+    if name == "woocommerce" or (name is None and set(header) >= WOOCOMMERCE):
+        raise UnreadableFile("WooCommerce's format is not read yet: export as Shopify CSV or use the duka format.")
+    known = [FORMATS[name]] if name else list(FORMATS.values())
+    for format_module in known:
+        if set(header) >= format_module.COLUMNS:
+            return format_module
+    wanted = "; ".join(f"{', '.join(sorted(format_module.COLUMNS))}" for format_module in known)
+    raise UnreadableFile(f"The first line must name the columns {wanted}; it names {', '.join(header)[:200]}.")
+
+
+def _import_offer(offer: Offer) -> str:
+    """Import one product and return the outcome; a domain error refuses it, and the file goes on."""
+    if not offer.fields:
+        return "refused"
+    try:
+        outcome, problems = _import_one(offer=offer)
+    except ShopError as error:
+        told = "; ".join(f"{name}: {message}" for name, message in error.fields.items())
+        offer.report(offer.line, f"{told or error.detail} (none of its {offer.rows} rows is imported)")
+        return "refused"
+    offer.problems += problems
+    return outcome
+
+
+@db.in_transaction
+def _import_one(tx: db.Tx, *, offer: Offer) -> tuple[str, list[Problem]]:
+    """Write a product as the file wants it. Return the outcome, and the rows that could not be used."""
+    standing = tx.fetch_one(
+        """
+        SELECT p.id
+          FROM products p
+         WHERE p.live_slug = %(slug)s
+           FOR UPDATE
+        """,
+        {"slug": offer.slug},
+    )
+    product_id = standing["id"] if standing else None
+    variants, problems = _usable_tx(tx, offer, product_id)
+    if not variants:
+        return "refused", [*problems, Problem(offer.line, "has no variant that can be used", offer.slug)]
+    if product_id is None:
+        wanted = _draft_tx(tx, offer, variants)
+        services.create_product_tx(tx, draft=wanted, slug=offer.slug, actor_id=None)
+        return "new", problems
+    current = services.read_draft_tx(tx, product_id=product_id)
+    variants = _recognised(variants, current, keep_all=bool(offer.problems or problems))
+    wanted = _draft_tx(tx, offer, variants, otherwise_in=current.category)
+    changed = services.write_difference_tx(
+        tx, product_id=product_id, current=current, wanted=wanted, reason="import", actor_id=None
+    )
+    return "changed" if changed else "unchanged", problems
+
+
+def _draft_tx(tx: db.Tx, offer: Offer, variants: list[Variant], otherwise_in: str | None = None) -> Draft:
+    """Return the product as the file wants it; an empty category leaves the one that it is in."""
+    category = category_services.find_or_make_path_tx(tx, offer.category)["slug"] if offer.category else otherwise_in
+    return drafts.checked(
+        Draft(
+            **offer.fields,
+            category=category,
+            options=list(variants[0].options),
+            images=offer.images,
+            variants=variants,
+        )
+    )
+
+
+def _usable_tx(tx: db.Tx, offer: Offer, product_id: int | None) -> tuple[list[Variant], list[Problem]]:
+    """Tell the variants that stand neither in each other's way nor in that of another product from the rest."""
+    taken = _skus_of_others_tx(tx, [variant.fields["sku"] for variant in offer.variants], product_id)
+    names = set(offer.variants[0].fields["options"]) if offer.variants else set()
+    options: dict[object, int] = {}
+    skus: dict[str, int] = {}
+    usable: list[Variant] = []
+    problems: list[Problem] = []
+    for variant in offer.variants:
+        key = drafts.options_key(variant.fields["options"])
+        sku = (variant.fields["sku"] or "").casefold()
+        reasons = [
+            (set(variant.fields["options"]) != names, f"must have just these options: {', '.join(names) or 'none'}"),
+            (key in options, f"has the same options as line {options.get(key)}"),
+            (sku in skus, f"has the same SKU as line {skus.get(sku)}"),
+            (sku in taken, f"has the SKU of another product, {taken.get(sku)}"),
+        ]
+        reason = next((text for is_so, text in reasons if is_so), None)
+        if reason:
+            problems.append(Problem(variant.line, reason, offer.slug))
+            continue
+        options[key] = variant.line
+        if sku:
+            skus[sku] = variant.line
+        usable.append(Variant(**variant.fields))
+    return usable, problems
+
+
+def _recognised(wanted: list[Variant], current: Draft, *, keep_all: bool) -> list[Variant]:
+    """Give the wanted variants the ids of those that stand: by their options, else by their SKU."""
+    by_options = {drafts.options_key(variant.options): variant for variant in current.variants}
+    by_sku = {variant.sku.casefold(): variant for variant in current.variants if variant.sku}
+    known: list[Variant] = []
+    used: set[int | None] = set()
+    for variant in wanted:
+        same = by_options.get(drafts.options_key(variant.options)) or by_sku.get((variant.sku or "").casefold())
+        if same is not None and same.id not in used:
+            used.add(same.id)
+            known.append(replace(variant, id=same.id))
+        else:
+            known.append(variant)
+    return known + [variant for variant in current.variants if keep_all and variant.id not in used]
+
+
+def _skus_of_others_tx(tx: db.Tx, skus: list[str | None], product_id: int | None) -> dict[str, str]:
+    wanted = [sku for sku in skus if sku]
+    if not wanted:
+        return {}
+    rows = tx.fetch_all(
+        """
+        SELECT v.live_sku AS sku, p.slug
+          FROM variants v
+          JOIN products p ON p.id = v.product_id
+         WHERE v.live_sku IN {skus}
+           AND v.product_id <> %(product_id)s
+        """,
+        {"product_id": product_id or 0},
+        skus=db.in_list("sku", wanted),
+    )
+    return {row["sku"].casefold(): row["slug"] for row in rows}
