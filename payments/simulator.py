@@ -1,7 +1,8 @@
 """The bundled Daraja simulator: Safaricom's wire over real HTTP, for development and tests.
 
 Owns the program: the application, its page and books for developers, the server and the command. The
-provider's wire is in simulator_wire, what becomes of a prompt in simulator_stage and simulator_stories.
+provider's wire is in simulator_wire, simulator_c2b and simulator_initiator, what happens behind it in simulator_prompts
+and simulator_stage, the choice of what happens in simulator_stories and simulator_storm.
 It stands beside the shop: no database, no settings, nothing kept on disk.
 """
 
@@ -19,9 +20,13 @@ from flask import Flask, Response, jsonify, render_template_string
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from config import SIMULATOR_CREDENTIALS, simulator_port
+from payments.simulator_account import Fault, Provider, render_fault
+from payments.simulator_c2b import VALIDATION_SECONDS, take_hand_payment
 from payments.simulator_stage import Stage
 from payments.simulator_stories import stories_table
-from payments.simulator_wire import PROVIDER_ROUTES, Fault, Provider, render_fault
+from payments.simulator_storm import CALM, Storm, Weather
+from payments.simulator_weather import answer_in_weather
+from payments.simulator_wire import PROVIDER_ROUTES
 from utils import phones
 
 SIMULATOR_KEY: Final = SIMULATOR_CREDENTIALS["MPESA_CONSUMER_KEY"]
@@ -34,6 +39,8 @@ def create_simulator(
     *,
     speed: float = 1.0,
     seed: int | None = None,
+    storm: Storm = CALM,
+    validation_seconds: float = VALIDATION_SECONDS,
     consumer_key: str | None = None,
     consumer_secret: str | None = None,
     shortcode: str = SIMULATOR_SHORTCODE,
@@ -45,23 +52,29 @@ def create_simulator(
     """
     app = Flask(__name__, static_folder=None, template_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it, its base has not
+    weather = Weather(storm)
     provider = Provider(
-        stage=Stage(speed=speed, seed=seed),
+        stage=Stage(speed=speed, seed=seed, weather=weather),
+        weather=weather,
         consumer_key=consumer_key,
         consumer_secret=consumer_secret,
         shortcode=shortcode,
         passkey=passkey,
+        validation_seconds=validation_seconds,
     )
     app.extensions["simulator"] = provider
-    for method, path, view in PROVIDER_ROUTES + SIMULATOR_ROUTES:
+    for method, path, view in PROVIDER_ROUTES:
+        in_weather = partial(answer_in_weather, provider, view)
+        app.add_url_rule(path, endpoint=path, view_func=in_weather, methods=[method])
+    for method, path, view in SIMULATOR_ROUTES:
         app.add_url_rule(path, endpoint=path, view_func=partial(view, provider), methods=[method])
     app.register_error_handler(Fault, partial(render_fault, provider))
     return app
 
 
 def show_book(provider: Provider) -> Response:
-    payments = list(provider.stage.book.values())
-    return jsonify(payments=[asdict(p) for p in payments], total=sum(p.amount for p in payments))
+    entries = list(provider.stage.book.values())
+    return jsonify(entries=[asdict(entry) for entry in entries], balance=sum(entry.amount for entry in entries))
 
 
 def show_deliveries(provider: Provider) -> Response:
@@ -70,11 +83,11 @@ def show_deliveries(provider: Provider) -> Response:
 
 def show_page(provider: Provider) -> str:
     stage = provider.stage
-    accepted = Counter(d.checkout_request_id for d in list(stage.deliveries) if d.accepted)
+    accepted = Counter(d.reference for d in list(stage.deliveries) if d.accepted)
     return render_template_string(
         PAGE,
         stories=stories_table(),
-        prompts=list(stage.prompts.values())[:-51:-1],
+        prompts=list(provider.prompts.values())[:-51:-1],
         book=dict(stage.book),
         accepted=accepted,
         mask=phones.mask,
@@ -84,6 +97,7 @@ def show_page(provider: Provider) -> str:
 SIMULATOR_ROUTES: tuple[tuple[str, str, Callable[[Provider], Any]], ...] = (
     ("GET", "/simulator/book", show_book),
     ("GET", "/simulator/deliveries", show_deliveries),
+    ("POST", "/simulator/c2b", take_hand_payment),
     ("GET", "/", show_page),
 )
 
@@ -104,7 +118,7 @@ td,th{border:1px solid #ccc;padding:.3em .7em;text-align:left}</style>
 <td>{{ p.receipt if p.receipt in book else "" }}<td>{{ accepted[p.checkout_request_id] }}
 {% else %}<tr><td colspan="7">None yet.
 {% endfor %}</table>
-<p><a href="/simulator/book">Book</a> · <a href="/simulator/deliveries">Callbacks</a></p></html>
+<p><a href="/simulator/book">Book</a> · <a href="/simulator/deliveries">Deliveries</a></p></html>
 """
 
 
@@ -148,13 +162,14 @@ TABLE = "\n".join(f"  {suffix:<7}{name:<19}{happens}" for suffix, name, happens 
 @click.option("--port", default=simulator_port(5000), show_default=True)
 @click.option("--speed", default=1.0, type=click.FloatRange(0, min_open=True), help="2 is twice as fast.")
 @click.option("--seed", type=int, help="Makes ids and receipts reproducible.")
-def simulator_command(host: str, port: int, speed: float, seed: int | None) -> None:
+@click.option("--storm", type=int, metavar="SEED", help="Bad weather: losses, repeats, delays, errors, hung answers.")
+def simulator_command(host: str, port: int, speed: float, seed: int | None, storm: int | None) -> None:
     """Serve the Daraja simulator until Ctrl-C or SIGTERM."""
     # Blocked in this thread and all that it starts, the signals are left for sigwait, however many a process
     # manager sends and whenever. A thread from before would end the process: the default action.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    app = create_simulator(speed=speed, seed=seed)
+    app = create_simulator(speed=speed, seed=seed, storm=CALM if storm is None else Storm(seed=storm))
     server = make_simulator_server(host, port, app)
     threading.Thread(target=server.serve_forever, name="simulator-server", daemon=True).start()
     click.echo(f"Daraja simulator on http://{host}:{server.port}\nPhone ends in:\n{TABLE}")

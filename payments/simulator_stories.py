@@ -34,6 +34,9 @@ class Story:
     refusal: Refusal | None = None
 
 
+FIREWALL_PAGE = "<html><body><h1>403 Forbidden</h1></body></html>"
+SPIKE_ARREST = "Spike arrest violation. Too many requests"
+
 PAID = Story("paid", "Paid after 1.5 s, one callback.", (Outcome(1.5, 0),))
 
 STORIES: dict[str, Story] = {
@@ -57,7 +60,7 @@ STORIES: dict[str, Story] = {
     "43": Story(
         "firewall",
         "The push is answered 403 with an HTML page.",
-        refusal=Refusal(403, None, "<html><body><h1>403 Forbidden</h1></body></html>"),
+        refusal=Refusal(403, None, FIREWALL_PAGE),
     ),
     "44": Story(
         "callback lost",
@@ -67,7 +70,7 @@ STORIES: dict[str, Story] = {
     "50": Story(
         "spike arrest",
         "The push is answered 500.003.02: try later.",
-        refusal=Refusal(500, "500.003.02", "Spike arrest violation. Too many requests"),
+        refusal=Refusal(500, "500.003.02", SPIKE_ARREST),
     ),
     "54": Story(
         "answer lost",

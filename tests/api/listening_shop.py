@@ -50,13 +50,21 @@ class ListeningShop:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/callbacks/stk/0123abcd"
+        self.url = self.address("/callbacks/stk/0123abcd")
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
         self.thread.start()
 
     def next_callback(self):
-        _path, body = self.callbacks.get(timeout=WAIT_SECONDS)
-        return json.loads(body)["Body"]["stkCallback"]
+        return self.next_message("/callbacks/stk/0123abcd")["Body"]["stkCallback"]
+
+    def next_message(self, path):
+        """Take the next message, which must have come to this path."""
+        came_to, body = self.callbacks.get(timeout=WAIT_SECONDS)
+        assert came_to == path
+        return json.loads(body)
+
+    def address(self, path):
+        return f"http://127.0.0.1:{self.server.server_port}{path}"
 
     def close(self):
         self.may_answer.set()

@@ -100,7 +100,7 @@ def test_bad_field_is_named_in_the_refusal(merchant, simulator, field, value):
     assert refused.json()["errorCode"] == "400.002.02"
     assert refused.json()["errorMessage"] == f"Bad Request - Invalid {field}"
     assert refused.json()["requestId"]
-    assert not simulator[1].stage.prompts
+    assert not simulator[1].prompts
 
 
 def test_amounts_at_the_limits_are_accepted(merchant):
@@ -241,7 +241,7 @@ def test_story_70_fails_then_pays_under_the_same_id(merchant, simulator, shop):
 def test_refused_push_opens_no_prompt(merchant, simulator, suffix, status, code):
     refused = merchant.push(f"2547000000{suffix}")
     assert (refused.status_code, refused.json()["errorCode"]) == (status, code)
-    assert not simulator[1].stage.prompts
+    assert not simulator[1].prompts
 
 
 def test_story_43_is_the_firewalls_page(merchant):

@@ -25,10 +25,10 @@ def test_receipts_are_unique_and_the_book_adds_up(merchant, simulator, shop):
         assert merchant.push(f"2547000000{number}", Amount=number).status_code == 200
     receipts = {items_of(shop.next_callback())["MpesaReceiptNumber"] for _ in range(60, 69)}
     book = requests.get(f"{simulator[0]}/simulator/book", timeout=WAIT_SECONDS).json()
-    assert {payment["receipt"] for payment in book["payments"]} == receipts
+    assert {payment["receipt"] for payment in book["entries"]} == receipts
     assert len(receipts) == 9
-    assert book["total"] == sum(range(60, 69))
-    assert {payment["account"] for payment in book["payments"]} == {"ORDER7"}
+    assert book["balance"] == sum(range(60, 69))
+    assert {payment["account"] for payment in book["entries"]} == {"ORDER7"}
 
 
 def test_same_seed_gives_the_same_ids(shop):
@@ -52,7 +52,7 @@ def test_what_the_shop_made_of_a_callback_is_kept(merchant, simulator, shop, ans
     url, provider = simulator
     push = merchant.push("254700000011").json()  # answered only after the delivery has come to its end
     (delivery,) = requests.get(f"{url}/simulator/deliveries", timeout=WAIT_SECONDS).json()["deliveries"]
-    assert delivery["checkout_request_id"] == push["CheckoutRequestID"]
+    assert delivery["reference"] == push["CheckoutRequestID"]
     assert (delivery["status"], delivery["answer"]) == (answer[0], answer[1].decode())
     assert delivery["accepted"] is accepted
     assert len(provider.stage.deliveries) == 1
@@ -133,7 +133,7 @@ def test_log_holds_no_whole_phone_and_no_callback_address(shop):
         process.terminate()
         log = "".join(process.communicate(timeout=WAIT_SECONDS))
     assert "prompt opened" in log
-    assert "callback delivered" in log
+    assert "message delivered" in log
     assert "712345611" not in log
     assert "0123abcd" not in log
 

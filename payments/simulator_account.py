@@ -1,0 +1,139 @@
+"""The shop's account with the simulated provider: what the provider knows of it, and what every call has in common.
+
+Owns the credentials and the token, the checks of every field, and the shape of errors.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Response, jsonify, request
+
+from payments.simulator_stage import Stage
+from payments.simulator_stories import Story
+from payments.simulator_storm import Weather
+
+TOKEN_SECONDS = 3599
+MAX_AMOUNT = 250_000
+REFUSED_WORDS = re.compile("mpesa|safaricom|query|sql|cmd|exe", re.IGNORECASE)
+
+PHONE = r"254[17][0-9]{8}"
+SHORTCODE = r"[0-9]{5,7}"
+AMOUNT = r"[1-9][0-9]{0,5}"
+ADDRESS = r"https?://\S+"
+
+
+class Fault(Exception):
+    """An answer in the provider's shape of an error; without a code, a page of its firewall."""
+
+    def __init__(self, status: int, code: str | None, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+# "Invalid access token" differs from call to call.
+STK_TOKEN_FAULT = (404, "404.001.03", "Invalid Access Token")
+C2B_TOKEN_FAULT = (400, "400.003.01", "Invalid Access Token")
+B2C_TOKEN_FAULT = (401, "401.002.01", "Error Occurred - Invalid Access Token")
+
+
+@dataclass
+class Prompt:
+    number: int
+    phone: str
+    amount: int
+    account: str
+    callback_url: str
+    story: Story
+    merchant_request_id: str
+    checkout_request_id: str
+    receipt: str
+    result_code: int | None = None  # None while the payer has it on the screen
+    queries_open: int = 0
+    queries_finished: int = 0
+    told: bool = False  # the first callback has come to its end
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Where a shortcode's C2B messages go."""
+
+    version: str  # v1 hashes the payer's number, v2 masks it
+    response_type: str  # what an unanswered validation means: Completed or Cancelled
+    validation_url: str
+    confirmation_url: str
+
+
+@dataclass
+class Provider:
+    """One merchant's account, and the stage on which its stories play. The stage's lock guards it."""
+
+    stage: Stage
+    weather: Weather
+    consumer_key: str | None
+    consumer_secret: str | None
+    shortcode: str
+    passkey: str
+    validation_seconds: float
+    tokens: dict[str, tuple[str, float]] = field(default_factory=dict)  # consumer key → token, until when
+    prompts: dict[str, Prompt] = field(default_factory=dict)  # by CheckoutRequestID
+    prompt_on_phone: dict[str, Prompt] = field(default_factory=dict)
+    registration: Registration | None = None
+
+
+def issue_token(provider: Provider) -> Response:
+    sent = request.authorization
+    key, secret = (sent.username, sent.password) if sent and sent.type == "basic" else (None, None)
+    known_key = key == provider.consumer_key if provider.consumer_key else bool(key)
+    known_secret = secret == provider.consumer_secret if provider.consumer_secret else bool(secret)
+    if not (key and known_key and known_secret):
+        return Response(status=400)
+    if request.args.get("grant_type") != "client_credentials":
+        raise Fault(400, "400.008.02", "Invalid grant type passed")
+    token = provider.stage.new_id("*" * 28)
+    provider.tokens[key] = (token, time.monotonic() + TOKEN_SECONDS)
+    return jsonify(access_token=token, expires_in=str(TOKEN_SECONDS))
+
+
+def read_fields(provider: Provider, rules: Mapping[str, str], *, token_fault: tuple[int, str, str]) -> dict[str, str]:
+    """Read the body's fields as text, in the provider's order of checks: token, JSON, each field.
+
+    Raises Fault.
+    """
+    sent = request.authorization
+    bearer = sent.token if sent and sent.type == "bearer" else None
+    if not any(bearer == token and time.monotonic() < end for token, end in list(provider.tokens.values())):
+        raise Fault(*token_fault)
+    body = read_body()
+    if body is None:
+        raise Fault(400, "400.002.05", "Invalid Request Payload")
+    for name, rule in rules.items():
+        value = body.get(name)
+        if not isinstance(value, str | int) or not re.fullmatch(rule, str(value)):
+            raise invalid_field(name)
+        if rule == ADDRESS and REFUSED_WORDS.search(str(value)):
+            raise invalid_field(name)
+        if rule == AMOUNT and int(value) > MAX_AMOUNT:
+            raise invalid_field(name)
+    return {name: str(body[name]) for name in rules}
+
+
+def read_body() -> dict[str, Any] | None:
+    body = request.get_json(force=True, silent=True)
+    return body if isinstance(body, dict) else None
+
+
+def invalid_field(name: str) -> Fault:
+    return Fault(400, "400.002.02", f"Bad Request - Invalid {name}")
+
+
+def render_fault(provider: Provider, fault: Fault) -> tuple[Response, int]:
+    if fault.code is None:
+        return Response(fault.message, mimetype="text/html"), fault.status
+    return error_body(provider, fault.code, fault.message), fault.status
+
+
+def error_body(provider: Provider, code: str, message: str) -> Response:
+    return jsonify(requestId=provider.stage.new_id("#####-########-1"), errorCode=code, errorMessage=message)
