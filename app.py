@@ -54,6 +54,9 @@ JOBS = [
     *payment_handlers.JOBS,
 ]
 
+# What a script of another origin may read besides the body.
+HEADERS_FOR_SCRIPTS = ["ETag", "Idempotent-Replayed", "Location", "Retry-After", "X-Cart-Token", "X-Request-ID"]
+
 COMMANDS: list[click.Command] = [
     database_cli.db_group,
     auth_cli.create_admin,
@@ -74,7 +77,8 @@ def create_app(settings: config.Settings | None = None) -> APIFlask:
     cart_handlers.connect()
     extensions.limiter.init_app(app)
     if settings.CORS_ORIGINS:
-        extensions.cors.init_app(app, origins=settings.CORS_ORIGINS.split(","), resources=r"/api/*")
+        origins = settings.CORS_ORIGINS.split(",")
+        extensions.cors.init_app(app, origins=origins, resources=r"/api/*", expose_headers=HEADERS_FOR_SCRIPTS)
     web.init_app(app, trusted_proxies=settings.TRUSTED_PROXIES)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -221,7 +221,7 @@ def _defaults_for_one_machine(given: Mapping[str, str]) -> dict[str, str]:
         defaults |= SIMULATOR_CREDENTIALS
     for secret in ("SECRET_KEY", "JWT_SECRET_KEY", "MPESA_CALLBACK_SECRET"):
         if secret not in given:
-            defaults[secret] = _kept_secret(Path(given.get("INSTANCE_DIR", INSTANCE)), secret.lower())
+            defaults[secret] = kept_secret(Path(given.get("INSTANCE_DIR", INSTANCE)), secret.lower())
     return defaults
 
 
@@ -230,8 +230,8 @@ def simulator_port(port: int) -> int:
     return port + SIMULATOR_PORT_OFFSET if port + SIMULATOR_PORT_OFFSET <= 65535 else port - SIMULATOR_PORT_OFFSET
 
 
-def _kept_secret(folder: Path, name: str) -> str:
-    """Return a secret made at the first start and kept, so that a restart logs nobody out."""
+def kept_secret(folder: Path, name: str, length: int = 48) -> str:
+    """Return a secret of `length` random bytes, made at the first start and kept, so that a restart changes nothing."""
     path = folder / "secrets" / name
     try:
         return path.read_text()
@@ -239,7 +239,7 @@ def _kept_secret(folder: Path, name: str) -> str:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = path.with_name(f"{name}.{os.getpid()}")
         draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(48))
+        draft.write_text(secrets.token_urlsafe(length))
         try:
             os.link(draft, path)  # the first of several processes that start at once wins
         except FileExistsError:

@@ -8,8 +8,7 @@ from apiflask import APIBlueprint
 from flask import render_template, url_for
 from pydantic import BaseModel, Field, StringConstraints
 
-from products import category_services, search_services
-from products.schemas import ProductList
+from products import category_services, schemas, search_services
 
 bp = APIBlueprint("pages", __name__, enable_openapi=False)
 
@@ -31,7 +30,7 @@ def home(shelf: Shelf) -> str:
     categories = category_services.list_categories()
     filters = search_services.filters_of(category=shelf.category, q=shelf.q)
     page = search_services.list_products(filters=filters, limit=SHOWN, cursor=shelf.cursor)
-    products = ProductList.model_construct(items=page.items, next_cursor=page.next_cursor)
+    products = schemas.ProductList.model_construct(items=page.items, next_cursor=page.next_cursor)
     name = next((node["name"] for node in categories if node["slug"] == shelf.category), shelf.category)
     heading = f"“{shelf.q}”" if shelf.q else name or "Fresh on the shelf"
     here = shelf.model_dump(exclude_none=True, exclude={"cursor"})

@@ -54,3 +54,22 @@ def refresh_gauges() -> None:
     CALLBACKS_DUE.set(row["callbacks_due"])
     PAYMENTS_OPEN.set(row["payments_open"])
     PAYMENTS_IN_REVIEW.set(row["payments_in_review"])
+
+
+def is_shop_empty() -> bool:
+    """Tell whether nobody has an account here yet."""
+    return db.reading().fetch_value("SELECT u.id FROM users u ORDER BY u.id LIMIT 1") is None
+
+
+def has_account(*, username: str, email: str) -> bool:
+    """Tell whether there is an account of this name and address."""
+    found = db.reading().fetch_value(
+        """
+        SELECT u.id
+          FROM users u
+         WHERE u.username = %(username)s
+           AND u.email = %(email)s
+        """,
+        {"username": username, "email": email},
+    )
+    return found is not None
