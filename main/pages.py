@@ -1,4 +1,4 @@
-"""The home page: the shelf, by category or by words."""
+"""The pages that belong to no feature: the shelf, by category or by words, and the API's document."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from products import category_services, schemas, search_services
 bp = APIBlueprint("pages", __name__, enable_openapi=False)
 
 SHOWN = 24
+API_VIEWER = "vendor/swagger-ui-dist-5.35.0"
 
 
 class Shelf(BaseModel):
@@ -38,3 +39,9 @@ def home(shelf: Shelf) -> str:
     return render_template(
         "home.html", categories=categories, heading=heading, products=products, next_url=next_url, **here
     )
+
+
+@bp.get("/docs")
+def docs() -> str:
+    """Show the API, to read and to try."""
+    return render_template("docs.html", viewer=API_VIEWER)
