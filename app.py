@@ -18,6 +18,7 @@ from auth import routes as auth_routes
 from auth import tokens
 from cart import handlers as cart_handlers
 from cart import routes as cart_routes
+from main import openapi
 from main import pages as main_pages
 from main import routes as main_routes
 from orders import handlers as order_handlers
@@ -82,6 +83,7 @@ def create_app(settings: config.Settings | None = None) -> APIFlask:
     web.init_app(app, trusted_proxies=settings.TRUSTED_PROXIES)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    app.spec_processor(openapi.complete)  # type: ignore[arg-type]  # it is called with the dict form only
     for command in [*COMMANDS, work]:
         app.cli.add_command(command)
     return app
@@ -114,7 +116,6 @@ def _flask_settings(settings: config.Settings) -> dict[str, object]:
         "RATELIMIT_STORAGE_URI": settings.REDIS_URL or "memory://",
         "OPENAPI_VERSION": "3.1.0",
         "SECURITY_SCHEMES": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-        "VALIDATION_ERROR_DESCRIPTION": "Some fields are not valid",
     }
 
 

@@ -65,7 +65,7 @@ def permission_required(permission: str) -> Callable[[Callable[P, R]], Callable[
                 raise Forbidden(permission=permission)
             return view(*args, **kwargs)
 
-        return _documented(run, LOGGED_IN)
+        return _documented(run, [{"bearer": [permission]}])
 
     return decorate
 

@@ -58,6 +58,7 @@ def register(body: RegisterRequest) -> Response:
 @limiter.limit(LOGIN_LIMIT)
 @limiter.limit(LOGIN_LIMIT_OF_ACCOUNT, key_func=_address_and_account)
 @bp.output(LoggedIn)
+@bp.doc(responses=[401])
 def login(body: LoginRequest) -> Response:
     """Log in with a user name or an e-mail address."""
     login = body.username or body.email

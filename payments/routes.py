@@ -24,6 +24,7 @@ LARGEST_CALLBACK = 64 * 1024
 @login_required
 @bp.input(StkPushIn, arg_name="body")
 @bp.output(Payment, status_code=202)
+@bp.doc(responses=[502])
 @web.idempotent
 def push(claim: Claim, body: StkPushIn) -> Response:
     """Ask for an order's money on the payer's phone; look at the transaction to see it paid."""
@@ -72,6 +73,7 @@ def get_transaction(payment_id: int) -> Response:
 
 @bp.post("/payments/callbacks/stk/<token>")
 @bp.output(CallbackAnswer)
+@bp.doc(responses=[400, 413])
 def take_stk_callback(token: str) -> Response:
     """Take the provider's word about a prompt: kept first, applied afterwards."""
     payment_id = callback_tokens.read_token(token, kind="stk")

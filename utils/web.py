@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 
 from apiflask import APIFlask, HTTPError
 from flask import Response, g, render_template, request
@@ -209,6 +209,7 @@ def idempotent(view: Callable[Concatenate[idempotency.Claim, P], Response]) -> C
             return Response(found.body, found.status_code, headers=replayed, content_type=found.content_type)
         return _run_claimed(found, lambda: view(found, *args, **kwargs))
 
+    cast(Any, run).is_idempotent = True  # for the OpenAPI document
     return run
 
 
