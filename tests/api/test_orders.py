@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from flask.testing import FlaskClient
 import config
 from orders import checkout_services
 from tests.factories import Product, User, make_order, make_product, make_user, stock_of
+from tests.threads import at_once
 from utils import db
 from utils.errors import DatabaseUnavailable
 
@@ -190,20 +190,14 @@ def test_a_failure_of_ours_is_not_kept_and_the_key_works_again(
 
 def test_one_tap_sent_many_times_at_once_makes_one_order(app: APIFlask, headers: Headers) -> None:
     product = make_product(stock=10)
-    barrier, codes = threading.Barrier(6), []
 
-    def tap() -> None:
-        barrier.wait()
+    def tap() -> tuple[int, str | None]:
         answer = app.test_client().post(
             "/api/orders", json=body_for(product), headers={**headers, "Idempotency-Key": "one-tap"}
         )
-        codes.append((answer.status_code, answer.get_json().get("code")))
+        return answer.status_code, answer.get_json().get("code")
 
-    threads = [threading.Thread(target=tap) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    codes = at_once(*[tap] * 6)
     assert set(codes) <= {(201, None), (409, "idempotency_in_progress")}
     assert (201, None) in codes
     assert (count_orders(), stock_of(product.variant)) == (1, 9)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
@@ -17,8 +16,9 @@ from cart.owner_services import Owner
 from orders import checkout_services
 from orders.schemas import OrderIn
 from tests.factories import User, Variant, make_order, make_product, make_user, stock_of
+from tests.threads import at_once
 from utils import db
-from utils.errors import CartEmpty, OutOfStock, PriceChanged, ShopError
+from utils.errors import CartEmpty, OutOfStock, PriceChanged
 from utils.idempotency import Claim
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -126,16 +126,16 @@ def test_numbers_have_no_look_alikes_and_fit_the_mpesa_account() -> None:
 
 def test_the_last_piece_goes_to_one_of_many_who_want_it_at_once(app: APIFlask) -> None:
     product = make_product(stock=1)
-    outcomes = _at_once([partial(make_order, make_user(), (product.variant, 1)) for _ in range(12)])
-    assert sorted(outcomes) == ["OutOfStock"] * 11 + ["ok"]
+    outcomes = _outcomes(*[partial(make_order, make_user(), (product.variant, 1)) for _ in range(12)])
+    assert outcomes == ["OutOfStock"] * 11 + ["ok"]
     assert stock_of(product.variant) == 0
 
 
 def test_two_tabs_that_order_the_same_cart_make_one_order() -> None:
     user, product = make_user(), make_product(stock=10)
     fill_cart(user, (product.variant, 2))
-    outcomes = _at_once([lambda: order_from_cart(user)] * 6)
-    assert sorted(outcomes) == ["CartEmpty"] * 5 + ["ok"]
+    outcomes = _outcomes(*[lambda: order_from_cart(user)] * 6)
+    assert outcomes == ["CartEmpty"] * 5 + ["ok"]
     assert stock_of(product.variant) == 8
 
 
@@ -143,7 +143,7 @@ def test_orders_that_name_the_same_things_the_other_way_round_do_not_block_each_
     first, second = make_product(stock=100), make_product(stock=100)
     lines = [(first.variant, 1), (second.variant, 1)]
     orders = [partial(make_order, make_user(), *some) for some in [lines, lines[::-1]] * 8]
-    assert _at_once(orders) == ["ok"] * 16
+    assert _outcomes(*orders) == ["ok"] * 16
     assert (stock_of(first.variant), stock_of(second.variant)) == (84, 84)
 
 
@@ -154,26 +154,10 @@ def test_statements_of_an_order_of_three_lines(count_statements: Callable[[Calla
     assert count_statements(lambda: order_from_cart(user)) == 13
 
 
-def _at_once(steps: list[Callable[[], Any]]) -> list[str]:
-    """Run the steps in threads that start together; tell how each ended: `ok` or the name of its error."""
-    barrier, outcomes = threading.Barrier(len(steps)), []
-
-    def run(step: Callable[[], Any]) -> None:
-        barrier.wait()
-        try:
-            step()
-            outcomes.append("ok")
-        except ShopError as error:
-            outcomes.append(type(error).__name__)
-        finally:
-            db.release()
-
-    threads = [threading.Thread(target=run, args=(step,)) for step in steps]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
+def _outcomes(*steps: Callable[[], Any]) -> list[str]:
+    """Run the steps at once; tell how each ended: `ok`, or the name of its error."""
+    results = at_once(*steps)
+    return sorted(type(result).__name__ if isinstance(result, Exception) else "ok" for result in results)
 
 
 @db.in_transaction
