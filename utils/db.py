@@ -12,6 +12,7 @@ together only by `where`, `set_clause` and `in_list`, out of literal fragments; 
 from __future__ import annotations
 
 import functools
+import itertools
 import random
 import re
 import time
@@ -44,10 +45,10 @@ SESSION = (
     " time_zone = '+00:00', innodb_lock_wait_timeout = 5",
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 )
-TRIES = 8
-# The server undid the whole transaction or refused it: deadlock, lock wait, snapshot conflict (MariaDB),
-# lost certification (Group Replication; Galera says 1213), write conflict (TiDB). Running it again is safe.
-RETRYABLE = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, ER.CHECKREAD, 3101, 9007}
+# How often a transaction is tried in all that the server undid or refused: deadlock, lost certification (Group
+# Replication; Galera says 1213), snapshot conflict (MariaDB), write conflict (TiDB) – and a lock that did not come,
+# which has already cost its `innodb_lock_wait_timeout` each time.
+TRIES = {ER.LOCK_DEADLOCK: 8, 3101: 8, ER.CHECKREAD: 8, 9007: 8, ER.LOCK_WAIT_TIMEOUT: 2}
 # The connection is gone, or the server is on its way out: shutdown, killed (1927 MariaDB), idle too long (4031 MySQL).
 LOST = {CR.CR_CONNECTION_ERROR, CR.CR_CONN_HOST_ERROR, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST}
 LOST |= {CR.CR_SERVER_LOST_EXTENDED, ER.SERVER_SHUTDOWN, ER.CON_COUNT_ERROR, 1927, 4031}
@@ -289,16 +290,18 @@ def in_transaction(verb: Callable[Concatenate[Tx, P], R]) -> Callable[P, R]:
         held = _current()
         if held.transaction:
             raise StatementError(f"{name} opens a transaction inside {held.transaction}: call its _tx form")
-        for attempt in range(1, TRIES + 1):
+        for attempt in itertools.count(1):
             try:
                 with _transaction(held, name) as tx:
                     return verb(tx, *args, **kwargs)
             except pymysql.err.OperationalError as error:
-                if error.args[0] not in RETRYABLE:
+                if error.args[0] not in TRIES:
                     raise
+                if attempt == TRIES[error.args[0]]:
+                    raise DatabaseBusy from error
                 logger.info("transaction repeated", transaction=name, code=error.args[0], attempt=attempt)
                 time.sleep(random.uniform(0.2, 1.0) * 0.004 * 2**attempt)  # noqa: S311 (jitter, not a secret)
-        raise DatabaseBusy
+        raise AssertionError("an endless count ended")
 
     return run
 

@@ -244,10 +244,7 @@ def test_of_two_that_deadlock_both_succeed_and_the_counters_are_right(
     assert [line["code"] for line in repeated] == [1213]
 
 
-def test_a_lock_that_never_comes_is_tried_again_and_then_told_as_busy(
-    rows: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(db, "TRIES", 2)
+def test_a_lock_that_never_comes_is_tried_again_and_then_told_as_busy(rows: list[int]) -> None:
     tries: list[int] = []
 
     @db.in_transaction
