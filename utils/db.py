@@ -12,7 +12,6 @@ together only by `where`, `set_clause` and `in_list`, out of literal fragments; 
 from __future__ import annotations
 
 import functools
-import itertools
 import random
 import re
 import time
@@ -46,7 +45,7 @@ SESSION = (
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 )
 # How often a transaction is tried in all that the server undid or refused: deadlock, lost certification (Group
-# Replication; Galera says 1213), snapshot conflict (MariaDB), write conflict (TiDB) – and a lock that did not come,
+# Replication; Galera says 1213), snapshot conflict (MariaDB), write conflict (TiDB) - and a lock that did not come,
 # which has already cost its `innodb_lock_wait_timeout` each time.
 TRIES = {ER.LOCK_DEADLOCK: 8, 3101: 8, ER.CHECKREAD: 8, 9007: 8, ER.LOCK_WAIT_TIMEOUT: 2}
 # The connection is gone, or the server is on its way out: shutdown, killed (1927 MariaDB), idle too long (4031 MySQL).
@@ -290,7 +289,9 @@ def in_transaction(verb: Callable[Concatenate[Tx, P], R]) -> Callable[P, R]:
         held = _current()
         if held.transaction:
             raise StatementError(f"{name} opens a transaction inside {held.transaction}: call its _tx form")
-        for attempt in itertools.count(1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 with _transaction(held, name) as tx:
                     return verb(tx, *args, **kwargs)
@@ -301,7 +302,6 @@ def in_transaction(verb: Callable[Concatenate[Tx, P], R]) -> Callable[P, R]:
                     raise DatabaseBusy from error
                 logger.info("transaction repeated", transaction=name, code=error.args[0], attempt=attempt)
                 time.sleep(random.uniform(0.2, 1.0) * 0.004 * 2**attempt)  # noqa: S311 (jitter, not a secret)
-        raise AssertionError("an endless count ended")
 
     return run
 
