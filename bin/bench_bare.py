@@ -1,0 +1,27 @@
+"""The yardstick of bin/bench: a bare Flask view that answers with the bytes that the shop answered with."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+from pathlib import Path
+
+from flask import Flask, Response
+
+
+def create_app() -> Flask:
+    """Make an application of two views, each choosing among the recorded bodies by chance."""
+    bodies = pickle.loads(Path(os.environ["BENCH_BODIES"]).read_bytes())  # noqa: S301  (written by bin/bench itself)
+    lists, details = bodies["lists"], bodies["details"]
+    app = Flask(__name__)
+
+    @app.get("/api/products")
+    def list_products() -> Response:
+        return Response(random.choice(lists), mimetype="application/json")
+
+    @app.get("/api/products/<int:product_id>")
+    def get_product(product_id: int) -> Response:
+        return Response(random.choice(details), mimetype="application/json")
+
+    return app
