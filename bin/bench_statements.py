@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import re
+import string
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from pymysql.constants import CLIENT
 from utils import clock, db
 
 TRACE_COMMENT = re.compile(r" /\* [A-Za-z0-9._-]+ \*/\Z")
+KINDS = (string.hexdigits[:16], string.ascii_uppercase + string.digits, string.printable)  # of what chance draws
 Facts = Mapping[str, Any]
 
 
@@ -138,8 +140,7 @@ def _source(a: Any, b: Any, sources: Sequence[tuple[Source, Any, Any]]) -> Sourc
             if a.count(str(in_a)) == 1 and a.replace(str(in_a), str(in_b)) == b:
                 return Source("text", text=a.replace("%", "%%").replace(str(in_a), "%s"), within=source)
         if len(a) == len(b):
-            letters = "".join(sorted(set(a + b)))
-            return Source("chance", text=letters, length=len(a))
+            return Source("chance", text=next(kind for kind in KINDS if set(a + b) <= set(kind)), length=len(a))
     raise CannotRepeat(f"{a!r} and {b!r} come from nowhere")
 
 
