@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import socket
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -72,7 +73,8 @@ class Processes:
 
     def __init__(self, environment: dict[str, str], signals: processes.Signals) -> None:
         self.commands = processes.read_procfile(config.ROOT / "Procfile")
-        self.environment = {**os.environ, **environment}
+        path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+        self.environment = {**os.environ, **environment, "PATH": path}  # the Procfile's "python" is ours
         self._signals = signals
         self._held = open(HOME / "processes.lock", "a")  # noqa: SIM115  (closed when they have ended)
         self._started: dict[str, Popen[bytes]] = {}

@@ -6,6 +6,7 @@ passwords and tokens by key, whole phone numbers by shape.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -25,6 +26,7 @@ SECRET_KEYS = {
     "passkey",
     "body",
 }
+ENCODER = json.JSONEncoder(default=str)  # made once: json.dumps with a default makes one for every line
 PHONE = re.compile(r"\b(254|0)([17]\d)\d{5}(\d{2})\b")
 
 
@@ -47,6 +49,10 @@ def _clean(key: str, value: Any) -> Any:
     return value
 
 
+def _write_json(event: EventDict, **_options: object) -> str:
+    return ENCODER.encode(event)
+
+
 def configure(level: str, stream: TextIO | None = None) -> None:
     """Send every log line of ours and of the libraries to the stream (stderr), from `level` up."""
     out = stream or sys.stderr
@@ -58,12 +64,12 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         take_out_secrets,
     ]
     renderer: Processor = (
-        structlog.dev.ConsoleRenderer() if out.isatty() else structlog.processors.JSONRenderer(default=str)
+        structlog.dev.ConsoleRenderer() if out.isatty() else structlog.processors.JSONRenderer(serializer=_write_json)
     )
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(out),  # a line is one write: threads cannot tear it
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(out)
