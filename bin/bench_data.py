@@ -95,6 +95,7 @@ def _product(number: int, chance: random.Random, *, plain: bool) -> dict[str, An
         "description": "".join(f"<p>{' '.join(chance.choices(WORDS, k=24)).capitalize()}.</p>" for _ in range(3)),
         "vendor": chance.choice(WORDS).capitalize(),
         "category_id": chance.randint(TOP_CATEGORIES + 1, TOP_CATEGORIES * (1 + SUBCATEGORIES)),
+        "options": "[]" if sizes == [None] else '["Size"]',
         "price": price,
         "price_max": price + 200 * (len(sizes) - 1),
         "compare_at_price": price + 300 if chance.random() < 0.2 else None,
@@ -129,10 +130,10 @@ def _insert_products(tx: db.Tx, products: Sequence[dict[str, Any]], rushes: int)
     tx.insert_many(
         """
         INSERT INTO products
-            (id, slug, name, description, vendor, category_id, price, price_max, compare_at_price, rating,
+            (id, slug, name, description, vendor, category_id, options, price, price_max, compare_at_price, rating,
              review_count, created_at, updated_at)
-        VALUES (%(id)s, %(slug)s, %(name)s, %(description)s, %(vendor)s, %(category_id)s, %(price)s, %(price_max)s,
-                %(compare_at_price)s, %(rating)s, %(review_count)s, %(now)s, %(now)s)
+        VALUES (%(id)s, %(slug)s, %(name)s, %(description)s, %(vendor)s, %(category_id)s, %(options)s, %(price)s,
+                %(price_max)s, %(compare_at_price)s, %(rating)s, %(review_count)s, %(now)s, %(now)s)
         """,
         [
             {**_without(product, "sizes", "images"), "review_count": 0 if product["rating"] is None else 3}
