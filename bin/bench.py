@@ -25,6 +25,7 @@ import bench_ground  # noqa: E402
 import bench_load  # noqa: E402
 import bench_measures as measures  # noqa: E402
 import bench_statements  # noqa: E402
+
 import config  # noqa: E402
 from app import create_app  # noqa: E402
 from utils import clock, db, migrations, private_server, processes, server_program  # noqa: E402
@@ -154,8 +155,8 @@ def _print_head(plan: Plan, started: bench_ground.Processes) -> None:
     print(f"bin/bench, {clock.now():%Y-%m-%d %H:%M} UTC, on {bench_ground.describe_machine()}")
     print(f"web: {started.web_command()}")
     print(
-        f"{plan.rounds} rounds of {plan.seconds:g} s in turns over {plan.connections} connections from one other process;"
-        " ratio: median (lowest to highest) of the rounds"
+        f"{plan.rounds} rounds of {plan.seconds:g} s in turns, {plan.connections} connections from one other process; "
+        "ratio: median (lowest to highest) of the rounds"
     )
     print("The shop is as bin/run starts it but for RATELIMIT_ENABLED=0: all of the load comes from one address.\n")
     print(ROW.format("", "shop", "yardstick", "result", "target"), flush=True)

@@ -30,11 +30,12 @@ CHECKOUT_VARIANTS = 1_000
 CHECKOUT_PRICE, CHECKOUT_STOCK = Decimal("1499.00"), 1_000_000
 RUSH_STOCK = 50
 
-WORDS = (
-    "sturdy woven sisal basket maize flour kettle enamel charcoal stove kikoi cotton blanket solar lantern shea butter "
-    "honey mango dried tea leaves purple coffee roast beaded sandals leather belt school satchel rain jacket bicycle "
-    "tube hammer galvanised bucket garden hoe seedling tray clay pot serving spoon lunch box vacuum flask radio"
-).split()
+WORDS = """
+    sturdy woven sisal basket maize flour kettle enamel charcoal stove kikoi cotton blanket solar lantern shea
+    butter honey mango dried tea leaves purple coffee roast beaded sandals leather belt school satchel rain jacket
+    bicycle tube hammer galvanised bucket garden hoe seedling tray clay pot serving spoon lunch box vacuum flask
+    radio
+""".split()  # noqa: SIM905  (a list of literals would take fifty lines)
 SIZES = ("S", "M", "L", "XL")
 
 

@@ -26,11 +26,9 @@ RUSH_PIECES = 50
 
 
 def tell(step: str) -> None:
-    """Show on a terminal what is going on, each step over the one before."""
+    """Show on a terminal what is going on, each step over the one before; elsewhere the table's lines tell."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r{step[:WIDTH]:<{WIDTH}}\r")
-    elif step:
-        sys.stderr.write(f"{step}\n")
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,12 @@ class Bench:
 
 
 def compare_pages(
-    bench: Bench, what: str, requests: Sequence[bytes], shop: bench_ground.Served, bare: bench_ground.Served, target: float
+    bench: Bench,
+    what: str,
+    requests: Sequence[bytes],
+    shop: bench_ground.Served,
+    bare: bench_ground.Served,
+    target: float,
 ) -> Line:
     """Load the shop and the bare view with the same requests, in turns."""
     plans = bench.dealt(requests)

@@ -110,7 +110,9 @@ def learn_script(one: tuple[Facts, list[Sent]], other: tuple[Facts, list[Sent]])
     ]
     script = []
     for place, (a, b) in enumerate(zip(first, second, strict=True)):
-        bound = [(name, _source(a.args[name], b.args[name], sources)) for name in a.args if a.args[name] != b.args[name]]
+        bound = [
+            (name, _source(a.args[name], b.args[name], sources)) for name in a.args if a.args[name] != b.args[name]
+        ]
         moving = {name for name, _ in bound}
         fixed = {name: value for name, value in a.args.items() if name not in moving}
         script.append(Step(_plain(a.sql), fixed, bound, len(a.rows), a.hit))
@@ -197,7 +199,7 @@ def repeat_for(url: str, script: Sequence[Step], customers: Sequence[Sequence[Fa
                     refused[place] += _run_once(connection, cursor, compiled, facts)
                     counts[place] += count_from <= now
                     turn += 1
-        except BaseException as error:  # noqa: BLE001  (told by the thread that waits)
+        except BaseException as error:
             failures.append(error)
 
     threads = [threading.Thread(target=work, args=(place,)) for place in range(len(customers))]
