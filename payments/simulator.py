@@ -3,7 +3,7 @@
 Owns the program: the application, its page and books for developers, the server and the command. The
 provider's wire is in simulator_wire, simulator_c2b and simulator_initiator, what happens behind it in simulator_prompts
 and simulator_stage, the choice of what happens in simulator_stories and simulator_storm.
-It stands beside the shop: no database, no settings, nothing kept on disk.
+It stands beside the shop: no database, no settings, nothing kept on disk but its key pair.
 """
 
 import signal
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -22,8 +23,9 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from config import SIMULATOR_CREDENTIALS, simulator_port
 from payments.simulator_account import Fault, Provider, render_fault
 from payments.simulator_c2b import VALIDATION_SECONDS, take_hand_payment
+from payments.simulator_keys import KEYS_FOLDER, simulator_certificate
 from payments.simulator_stage import Stage
-from payments.simulator_stories import stories_table
+from payments.simulator_stories import refund_stories_table, stories_table
 from payments.simulator_storm import CALM, Storm, Weather
 from payments.simulator_weather import answer_in_weather
 from payments.simulator_wire import PROVIDER_ROUTES
@@ -33,6 +35,8 @@ SIMULATOR_KEY: Final = SIMULATOR_CREDENTIALS["MPESA_CONSUMER_KEY"]
 SIMULATOR_SECRET: Final = SIMULATOR_CREDENTIALS["MPESA_CONSUMER_SECRET"]
 SIMULATOR_SHORTCODE: Final = SIMULATOR_CREDENTIALS["MPESA_SHORTCODE"]
 SIMULATOR_PASSKEY: Final = SIMULATOR_CREDENTIALS["MPESA_PASSKEY"]
+SIMULATOR_INITIATOR_NAME: Final = SIMULATOR_CREDENTIALS["MPESA_INITIATOR_NAME"]
+SIMULATOR_INITIATOR_PASSWORD: Final = SIMULATOR_CREDENTIALS["MPESA_INITIATOR_PASSWORD"]
 
 
 def create_simulator(
@@ -45,6 +49,9 @@ def create_simulator(
     consumer_secret: str | None = None,
     shortcode: str = SIMULATOR_SHORTCODE,
     passkey: str = SIMULATOR_PASSKEY,
+    initiator_name: str = SIMULATOR_INITIATOR_NAME,
+    initiator_password: str = SIMULATOR_INITIATOR_PASSWORD,
+    keys_folder: Path = KEYS_FOLDER,
 ) -> Flask:
     """Build the simulator. Without a consumer key and secret, any pair that is not empty is let in.
 
@@ -60,6 +67,9 @@ def create_simulator(
         consumer_secret=consumer_secret,
         shortcode=shortcode,
         passkey=passkey,
+        initiator_name=initiator_name,
+        initiator_password=initiator_password,
+        keys_folder=keys_folder,
         validation_seconds=validation_seconds,
     )
     app.extensions["simulator"] = provider
@@ -81,12 +91,16 @@ def show_deliveries(provider: Provider) -> Response:
     return jsonify(deliveries=[asdict(d) for d in list(provider.stage.deliveries)])
 
 
+def show_certificate(provider: Provider) -> Response:
+    return Response(simulator_certificate(provider.keys_folder), mimetype="application/x-pem-file")
+
+
 def show_page(provider: Provider) -> str:
     stage = provider.stage
     accepted = Counter(d.reference for d in list(stage.deliveries) if d.accepted)
     return render_template_string(
         PAGE,
-        stories=stories_table(),
+        stories=[*stories_table(), *refund_stories_table()[:-1]],
         prompts=list(provider.prompts.values())[:-51:-1],
         book=dict(stage.book),
         accepted=accepted,
@@ -97,6 +111,7 @@ def show_page(provider: Provider) -> str:
 SIMULATOR_ROUTES: tuple[tuple[str, str, Callable[[Provider], Any]], ...] = (
     ("GET", "/simulator/book", show_book),
     ("GET", "/simulator/deliveries", show_deliveries),
+    ("GET", "/simulator/certificate", show_certificate),
     ("POST", "/simulator/c2b", take_hand_payment),
     ("GET", "/", show_page),
 )
@@ -154,7 +169,9 @@ def running_simulator(**options: Any) -> Iterator[tuple[str, Provider]]:
 
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-TABLE = "\n".join(f"  {suffix:<7}{name:<19}{happens}" for suffix, name, happens in stories_table())
+TABLE = "\n".join(
+    f"  {suffix:<7}{name:<19}{happens}" for suffix, name, happens in [*stories_table(), *refund_stories_table()[:-1]]
+)
 
 
 @click.command("mpesa-simulator", epilog=f"\b\nThe last two digits of the phone choose the story:\n{TABLE}")

@@ -7,17 +7,20 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from flask import Response, jsonify, request
 
 from payments.simulator_stage import Stage
-from payments.simulator_stories import Story
+from payments.simulator_stories import RefundStory, Story
 from payments.simulator_storm import Weather
 
 TOKEN_SECONDS = 3599
 MAX_AMOUNT = 250_000
 REFUSED_WORDS = re.compile("mpesa|safaricom|query|sql|cmd|exe", re.IGNORECASE)
+
+Code = int | str  # of a result: 1032, "R000002"
 
 PHONE = r"254[17][0-9]{8}"
 SHORTCODE = r"[0-9]{5,7}"
@@ -67,6 +70,27 @@ class Registration:
 
 
 @dataclass
+class Conversation:
+    """A call of the initiator, from its acceptance to its Result."""
+
+    number: int
+    call: Literal["reversal", "b2c", "status"]
+    subject: str  # the phone whose money it is
+    story: RefundStory
+    asked: dict[str, str]
+    known_initiator: bool
+    originator_id: str
+    conversation_id: str
+    receipt: str  # of the money, should it move
+    code: Code | None = None  # None while it is under way
+    told: bool = False  # the first Result has come to its end
+
+    @property
+    def weather_subject(self) -> str:
+        return f"{self.call} {self.subject}"
+
+
+@dataclass
 class Provider:
     """One merchant's account, and the stage on which its stories play. The stage's lock guards it."""
 
@@ -76,11 +100,15 @@ class Provider:
     consumer_secret: str | None
     shortcode: str
     passkey: str
+    initiator_name: str
+    initiator_password: str
+    keys_folder: Path
     validation_seconds: float
     tokens: dict[str, tuple[str, float]] = field(default_factory=dict)  # consumer key → token, until when
     prompts: dict[str, Prompt] = field(default_factory=dict)  # by CheckoutRequestID
     prompt_on_phone: dict[str, Prompt] = field(default_factory=dict)
     registration: Registration | None = None
+    conversations: dict[str, Conversation] = field(default_factory=dict)  # by OriginatorConversationID
 
 
 def issue_token(provider: Provider) -> Response:

@@ -3,6 +3,7 @@
 Owns the table of stories and the provider's prose for each result code; data only.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,7 +65,7 @@ STORIES: dict[str, Story] = {
     ),
     "44": Story(
         "callback lost",
-        "Paid after 1.5 s; no callback ever, only the query tells.",
+        "Paid after 1.5 s; no callback ever: only the query tells, or C2B.",
         (Outcome(1.5, 0, told=()),),
     ),
     "50": Story(
@@ -85,23 +86,66 @@ STORIES: dict[str, Story] = {
     ),
 }
 
+
+@dataclass(frozen=True)
+class RefundStory:
+    """What becomes of a Reversal or B2C to this phone."""
+
+    name: str
+    happens: str
+    code: int = 0  # 0: as the book allows
+    told: tuple[float, ...] = (0.0,)  # one Result each, seconds after the money moved
+    timed_out: bool = False  # instead of the Result comes the notice of the queue
+    answered: Literal["at once", "after the result"] = "at once"
+
+
+REFUNDED = RefundStory("refunded", "Sent back after 1.5 s, one Result.")
+
+REFUND_STORIES: dict[str, RefundStory] = {
+    "61": RefundStory("told twice", "Sent back; the same Result twice.", told=(0, 1)),
+    "62": RefundStory("result lost", "Sent back; no Result ever, only Transaction status tells.", told=()),
+    "63": RefundStory(
+        "result first", "Sent back; the Result comes before the call's own answer.", answered="after the result"
+    ),
+    "64": RefundStory("too little money", "Result 1: the shop's account does not cover it.", code=1),
+    "65": RefundStory("queue time-out", "Sent back, but told as a queue time-out only.", timed_out=True),
+}
+
 # The provider's prose for each result code. The query may put a prefix before it: nobody should match on it.
-DESCRIPTIONS: dict[int, str] = {
+DESCRIPTIONS: dict[int | str, str] = {
     0: "The service request is processed successfully.",
     1: "The balance is insufficient for the transaction.",
+    26: "System busy. The service request timed out in the queue.",
     1032: "Request cancelled by user",
     1037: "DS timeout user cannot be reached",
     2001: "The initiator information is invalid.",
+    2028: "The request is not permitted according to product assignment.",
+    "R000001": "The transaction has already been reversed.",
+    "R000002": "The OriginalTransactionID is invalid.",
 }
 QUERY_PREFIXES: dict[int, str] = {1037: "[STK_CB - ]", 2001: "[STK_CB - ]"}
 
 
 def stories_table() -> list[tuple[str, str, str]]:
     """List suffix, name and what happens, for the readme, --help and the page."""
-    rows = [(suffix, story.name, story.happens) for suffix, story in sorted(STORIES.items())]
-    return [*rows, ("other", PAID.name, PAID.happens)]
+    return tabulate(STORIES, PAID)
+
+
+def refund_stories_table() -> list[tuple[str, str, str]]:
+    """List the same for money that is sent back."""
+    return tabulate(REFUND_STORIES, REFUNDED)
+
+
+def tabulate(stories: Mapping[str, Story | RefundStory], usual: Story | RefundStory) -> list[tuple[str, str, str]]:
+    rows = [(suffix, story.name, story.happens) for suffix, story in sorted(stories.items())]
+    return [*rows, ("other", usual.name, usual.happens)]
 
 
 def story_for(phone: str) -> Story:
     """Choose the story by the last two digits of the phone."""
     return STORIES.get(phone[-2:], PAID)
+
+
+def refund_story_for(phone: str) -> RefundStory:
+    """Choose by the last two digits of the phone that is to be given its money back."""
+    return REFUND_STORIES.get(phone[-2:], REFUNDED)

@@ -26,6 +26,7 @@ from payments.simulator_account import (
     read_fields,
 )
 from payments.simulator_c2b import register_addresses
+from payments.simulator_initiator import ask_status, pay_out, reverse
 from payments.simulator_prompts import SubscriberBusy, open_prompt
 from payments.simulator_stories import DESCRIPTIONS, QUERY_PREFIXES, story_for
 
@@ -170,4 +171,7 @@ PROVIDER_ROUTES: tuple[tuple[str, str, Callable[[Provider], Any]], ...] = (
     ("POST", "/mpesa/stkpushquery/v1/query", answer_query),
     ("POST", "/mpesa/c2b/v1/registerurl", register_addresses),
     ("POST", "/mpesa/c2b/v2/registerurl", register_addresses),
+    ("POST", "/mpesa/reversal/v1/request", reverse),
+    ("POST", "/mpesa/b2c/v3/paymentrequest", pay_out),
+    ("POST", "/mpesa/transactionstatus/v1/query", ask_status),
 )
