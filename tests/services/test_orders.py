@@ -9,9 +9,8 @@ import pytest
 import config
 from orders import handlers, reading_services, services
 from orders.schemas import OrderChange, OrderQuery
-from payments import attempt_services, settle_services
 from tests.conftest import Clock
-from tests.factories import make_order, make_product, make_user, stock_of
+from tests.factories import make_order, make_product, make_user, settle, stock_of
 from tests.threads import at_once
 from utils import db, outbox
 from utils.errors import AlreadyPaid, BadCursor, IllegalTransition, NotFound, OrderClosed, PaymentInProgress
@@ -24,14 +23,8 @@ def cancel(order_id: int, user_id: int, *, manages: bool = False) -> None:
     services.cancel_order(order_id=order_id, user_id=user_id, manages=manages, reason="changed my mind", claim=Claim())
 
 
-@db.in_transaction
-def pay(tx: db.Tx, order_id: int, amount: str) -> None:
-    """Settle an attempt over this amount."""
-    order = services.lock_order_tx(tx, order_id=order_id)
-    payment_id = attempt_services.insert_tx(
-        tx, order=order, method="mock", amount=Decimal(amount), phone_number=None, user_id=None
-    )
-    settle_services.settle_tx(tx, payment_id=payment_id, success=settle_services.Success(source="test"))
+def pay(order_id: int, amount: str) -> None:
+    settle(order_id, amount=amount, method="mock")
 
 
 @db.in_transaction
