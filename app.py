@@ -23,6 +23,7 @@ from main import pages as main_pages
 from main import routes as main_routes
 from orders import handlers as order_handlers
 from orders import routes as order_routes
+from payments import cli as payment_cli
 from payments import handlers as payment_handlers
 from payments import routes as payment_routes
 from payments import simulator
@@ -62,6 +63,7 @@ COMMANDS: list[click.Command] = [
     database_cli.db_group,
     auth_cli.create_admin,
     product_cli.catalogue_group,
+    payment_cli.payments_group,
     simulator.simulator_command,
 ]
 

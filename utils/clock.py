@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+
+EAST_AFRICA = timezone(timedelta(hours=3), "EAT")  # the provider's wall clock, and the shop's days
 
 
 def now() -> datetime:
