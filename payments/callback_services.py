@@ -6,12 +6,13 @@ again, and settlement sees to it that this changes nothing. Locks order, payment
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import config
 from payments import attempt_services as attempts
+from payments import callback_json, stk_callback
 from payments import settle_services as settlement
-from payments import stk_callback
 from payments.result_codes import Meaning, meaning_of
 from payments.stk_callback import StkResult
 from utils import clock, db, log, trace
@@ -26,21 +27,39 @@ WAITING = "waiting"
 # long a person does. A genuine one is confirmed within seconds, unless the provider's query is down.
 LONGEST_WAIT_TO_CONFIRM = timedelta(seconds=60)
 CONFIRMED_WITHIN = timedelta(minutes=30)
+NAMED_BY_TOKEN = {
+    "fk_provider_callbacks_payment_id": lambda: NotFound(what="payment"),
+    "fk_provider_callbacks_refund_id": lambda: NotFound(what="refund"),
+}
 
 
 @db.in_transaction
-def receive(tx: db.Tx, *, kind: str, payment_id: int, body: str, address: str) -> None:
-    """Keep a callback word for word. Raises NotFound when the payment its token names is not there."""
+def receive(
+    tx: db.Tx,
+    *,
+    kind: str,
+    body: str,
+    address: str,
+    payment_id: int | None = None,
+    refund_id: int | None = None,
+    refund_call: str | None = None,
+) -> None:
+    """Keep a callback word for word. Raises NotFound when the payment or refund its token names is not there."""
     now = clock.now()
-    with db.naming({"fk_provider_callbacks_payment_id": lambda: NotFound(what="payment")}):
+    with db.naming(NAMED_BY_TOKEN):
         tx.insert(
             """
-            INSERT INTO provider_callbacks (kind, payment_id, body, address, request_id, received_at, due_at)
-            VALUES (%(kind)s, %(payment_id)s, %(body)s, %(address)s, %(request_id)s, %(now)s, %(now)s)
+            INSERT INTO provider_callbacks
+                (kind, payment_id, refund_id, refund_call, body, address, request_id, received_at, due_at)
+            VALUES
+                (%(kind)s, %(payment_id)s, %(refund_id)s, %(refund_call)s, %(body)s, %(address)s, %(request_id)s,
+                 %(now)s, %(now)s)
             """,
             {
                 "kind": kind,
                 "payment_id": payment_id,
+                "refund_id": refund_id,
+                "refund_call": refund_call,
                 "body": body,
                 "address": address,
                 "request_id": trace.request_id(),
@@ -59,7 +78,8 @@ def apply_due(*, limit: int = 50) -> int:
 
 
 def _apply_or_postpone(callback: db.Row) -> None:
-    facts = {"callback_id": callback["id"], "payment_id": callback["payment_id"]}
+    facts = {name: callback[name] for name in ("kind", "payment_id", "refund_id") if callback[name] is not None}
+    facts["callback_id"] = callback["id"]
     try:
         outcome = apply(callback=callback)
     except Exception as error:
@@ -76,7 +96,8 @@ def lease_due(tx: db.Tx, *, limit: int) -> list[db.Row]:
     now = clock.now()
     rows = tx.fetch_all(
         """
-        SELECT id, payment_id, body, request_id, received_at, attempts + 1 AS attempts
+        SELECT id, kind, payment_id, refund_id, refund_call, body, request_id, received_at,
+               attempts + 1 AS attempts
           FROM provider_callbacks
          WHERE due_at <= %(now)s
          ORDER BY due_at, id
@@ -103,12 +124,10 @@ def lease_due(tx: db.Tx, *, limit: int) -> list[db.Row]:
 def apply(tx: db.Tx, *, callback: db.Row) -> str:
     """Apply one callback and mark it, in one transaction; return what came of it."""
     try:
-        result = stk_callback.parse(callback["body"])
-    except stk_callback.Unreadable as error:
+        outcome = APPLIED_BY[callback["kind"]](tx, callback)
+    except callback_json.Unreadable as error:
         logger.error("callback unreadable", callback_id=callback["id"], reason=str(error))
         outcome = "unreadable"
-    else:
-        outcome = _apply_result_tx(tx, callback, result)
     if outcome == WAITING:
         wait = min(timedelta(seconds=2 ** min(callback["attempts"], 12)), LONGEST_WAIT_TO_CONFIRM)
         _postpone_tx(tx, callback_id=callback["id"], wait=wait, reason="the query has not confirmed it yet")
@@ -117,8 +136,8 @@ def apply(tx: db.Tx, *, callback: db.Row) -> str:
     return outcome
 
 
-def _apply_result_tx(tx: db.Tx, callback: db.Row, result: StkResult) -> str:
-    payment_id = callback["payment_id"]
+def _apply_stk_tx(tx: db.Tx, callback: db.Row) -> str:
+    payment_id, result = callback["payment_id"], stk_callback.parse(callback["body"])
     meaning = meaning_of(result.code)
     if meaning is Meaning.PAID:
         return _apply_success_tx(tx, callback, result)
@@ -157,6 +176,10 @@ def _apply_success_tx(tx: db.Tx, callback: db.Row, result: StkResult) -> str:
     except settlement.BelongsElsewhere:
         return settlement.settle_tx(tx, payment_id=payment["id"], success=success)  # which sends it to review
     return WAITING
+
+
+# Who applies a callback of each kind: reads its body (Unreadable is caught here), and returns what came of it.
+APPLIED_BY: dict[str, Callable[[db.Tx, db.Row], str]] = {"stk": _apply_stk_tx}
 
 
 def success_of(result: StkResult) -> settlement.Success:

@@ -7,7 +7,7 @@ from flask import Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from auth.decorators import current_user, login_required
-from payments import callback_services, callback_tokens, services, stk_callback, transaction_services
+from payments import callback_json, callback_services, callback_tokens, services, transaction_services
 from payments.schemas import CallbackAnswer, Payment, PaymentList, StkPushIn, TransactionQuery
 from utils import metrics, web
 from utils.errors import MalformedRequest, NotFound
@@ -92,7 +92,7 @@ def _read_callback(kind: str) -> str:
         metrics.CALLBACKS_REFUSED.labels(kind, "size").inc()
         raise RequestEntityTooLarge
     body = request.get_data().decode("utf-8-sig", "replace")  # a stray byte in its prose must not cost the money
-    if not stk_callback.is_json(body):
+    if not callback_json.is_json(body):
         metrics.CALLBACKS_REFUSED.labels(kind, "not JSON").inc()
         raise MalformedRequest("The body is not JSON.")
     return body

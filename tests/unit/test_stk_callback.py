@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from payments.stk_callback import StkResult, Unreadable, is_json, parse
+from payments.callback_json import is_json
+from payments.stk_callback import StkResult, Unreadable, parse
 
 PAID = """{"Body":{"stkCallback":{"MerchantRequestID":"29115-34620561-1","CheckoutRequestID":"ws_CO_191220191020363925",
 "ResultCode":0,"ResultDesc":"The service request is processed successfully.","CallbackMetadata":{"Item":[
