@@ -12,6 +12,7 @@ CREATE TABLE payments (
     status VARCHAR(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     amount DECIMAL(12, 2) NOT NULL, -- what was asked for
     settled_amount DECIMAL(12, 2) NULL, -- what came, by the provider's word
+    refund_claimed DECIMAL(12, 2) NOT NULL DEFAULT 0, -- what went back, is on its way, or is held for a person to decide
     currency CHAR(3) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     phone_number VARCHAR(12) CHARACTER SET ascii COLLATE ascii_bin NULL,
     merchant_request_id VARCHAR(100) CHARACTER SET ascii COLLATE ascii_bin NULL,
@@ -39,6 +40,8 @@ CREATE TABLE payments (
     CONSTRAINT ck_payments_amount CHECK (amount > 0),
     CONSTRAINT ck_payments_status
         CHECK (status IN ('created', 'sent', 'unknown', 'succeeded', 'failed', 'review')),
+    CONSTRAINT ck_payments_refund_claimed
+        CHECK (refund_claimed >= 0 AND refund_claimed <= COALESCE(settled_amount, 0)),
     CONSTRAINT ck_payments_settled
         CHECK (status <> 'succeeded' OR (settled_at IS NOT NULL AND settled_amount IS NOT NULL))
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;

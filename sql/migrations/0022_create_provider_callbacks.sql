@@ -2,7 +2,7 @@
 -- The inbox: what the provider told us, word for word, committed before it is answered and applied afterwards.
 CREATE TABLE provider_callbacks (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-    kind VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- stk; later c2b, result, timeout
+    kind VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- stk, c2b, result, timeout
     payment_id BIGINT UNSIGNED NULL, -- the attempt whose token the address held
     body MEDIUMTEXT NOT NULL,
     address VARCHAR(45) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
