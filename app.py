@@ -23,10 +23,10 @@ from main import pages as main_pages
 from main import routes as main_routes
 from orders import handlers as order_handlers
 from orders import routes as order_routes
+from payments import callback_routes, simulator
 from payments import cli as payment_cli
 from payments import handlers as payment_handlers
 from payments import routes as payment_routes
-from payments import simulator
 from products import cli as product_cli
 from products import routes as product_routes
 from utils import cli as database_cli
@@ -40,6 +40,7 @@ BLUEPRINTS = [
     cart_routes.bp,
     order_routes.bp,
     payment_routes.bp,
+    callback_routes.bp,
 ]
 
 # What happens when something has happened: topic -> handlers, each feature's own table.

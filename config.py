@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from ipaddress import ip_network
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -93,6 +94,12 @@ class Settings(BaseModel):
         """Return who receives the money: the till for CustomerBuyGoodsOnline, else the paybill itself."""
         return self.MPESA_PARTY_B or self.MPESA_SHORTCODE
 
+    @property
+    def callback_addresses(self) -> str:
+        """Return from where callbacks are taken; unset, from the provider's own addresses where a proxy tells us."""
+        unset = "official" if self.is_production and self.TRUSTED_PROXIES else "any"
+        return self.MPESA_ALLOWED_IPS or unset
+
     @field_validator("LOG_LEVEL", mode="before")
     @classmethod
     def _upper(cls, value: str) -> str:
@@ -111,6 +118,18 @@ class Settings(BaseModel):
         if found := WORDS_REFUSED_IN_CALLBACKS.search(value):
             raise ValueError(f"must not contain {found.group().lower()!r}; Safaricom refuses such addresses")
         return value
+
+    @field_validator("MPESA_ALLOWED_IPS")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        entries = [entry.strip() for entry in value.split(",") if entry.strip()]
+        for entry in entries:
+            try:
+                if entry not in ("official", "any"):
+                    ip_network(entry)
+            except ValueError:
+                raise ValueError(f"holds {entry!r}; use addresses, networks, official or any, with commas") from None
+        return ",".join(entries)
 
     @field_validator("DATABASE_URL")
     @classmethod

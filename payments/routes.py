@@ -1,23 +1,20 @@
-"""Payments for programs: ask to be paid, look at payments; and the door for the provider's callbacks."""
+"""Payments for programs: ask to be paid, look at payments."""
 
 from __future__ import annotations
 
 from apiflask import APIBlueprint
-from flask import Response, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from flask import Response
 
 from auth.decorators import current_user, login_required
-from payments import callback_json, callback_services, callback_tokens, services, transaction_services
-from payments.schemas import CallbackAnswer, Payment, PaymentList, StkPushIn, TransactionQuery
-from utils import metrics, web
-from utils.errors import MalformedRequest, NotFound
+from payments import services, transaction_services
+from payments.schemas import Payment, PaymentList, StkPushIn, TransactionQuery
+from utils import web
 from utils.idempotency import Claim
 
 bp = APIBlueprint("payments", __name__, url_prefix="/api", tag="Payments")
 
 READ_ALL = "payments:read"
 MANAGE_ORDERS = "orders:manage"
-LARGEST_CALLBACK = 64 * 1024
 
 
 @bp.post("/payments/stkpush")
@@ -69,30 +66,3 @@ def get_transaction(payment_id: int) -> Response:
     user = current_user()
     payment = transaction_services.get_transaction(payment_id=payment_id, user_id=user.id, sees_all=user.may(READ_ALL))
     return web.answer(payment)
-
-
-@bp.post("/payments/callbacks/stk/<token>")
-@bp.output(CallbackAnswer)
-@bp.doc(responses=[400, 413])
-def take_stk_callback(token: str) -> Response:
-    """Take the provider's word about a prompt: kept first, applied afterwards."""
-    payment_id = callback_tokens.read_token(token, kind="stk")
-    if payment_id is None:
-        metrics.CALLBACKS_REFUSED.labels("stk", "token").inc()
-        raise NotFound("There is nothing at this address.")
-    body = _read_callback("stk")
-    callback_services.receive(kind="stk", payment_id=payment_id, body=body, address=request.remote_addr or "")
-    return web.answer(CallbackAnswer())
-
-
-def _read_callback(kind: str) -> str:
-    """Return the body of a callback. Raises RequestEntityTooLarge and MalformedRequest, each counted."""
-    request.max_content_length = LARGEST_CALLBACK + 1  # a body of no told length is cut there, not refused
-    if (request.content_length or 0) > LARGEST_CALLBACK or len(request.get_data()) > LARGEST_CALLBACK:
-        metrics.CALLBACKS_REFUSED.labels(kind, "size").inc()
-        raise RequestEntityTooLarge
-    body = request.get_data().decode("utf-8-sig", "replace")  # a stray byte in its prose must not cost the money
-    if not callback_json.is_json(body):
-        metrics.CALLBACKS_REFUSED.labels(kind, "not JSON").inc()
-        raise MalformedRequest("The body is not JSON.")
-    return body

@@ -1,8 +1,7 @@
-"""Payments over HTTP: shapes, codes, who may see what, the same key twice, and the door for callbacks."""
+"""Payments over HTTP: shapes, codes, who may see what, the same key twice. The door for callbacks: test_door.py."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from typing import Any
 
@@ -12,14 +11,12 @@ from flask.testing import FlaskClient
 
 import config
 from orders.schemas import Order
-from payments import attempt_services, callback_services, callback_tokens
+from payments import attempt_services
 from tests import daraja as scripted
 from tests.daraja import Daraja, failure_body, success_body
 from tests.factories import User, make_order, make_product, make_user
-from utils import db, metrics
 
 Headers = dict[str, str]
-ACCEPTED = {"ResultCode": 0, "ResultDesc": "Accepted"}
 
 
 @pytest.fixture
@@ -54,10 +51,6 @@ def push(client: FlaskClient, headers: Headers, order: Order) -> Callable[..., A
         return client.post("/api/payments/stkpush", json=fields, headers=sent)
 
     return run
-
-
-def door(payment_id: int) -> str:
-    return f"/api/payments/callbacks/stk/{callback_tokens.make_token(kind='stk', payment_id=payment_id)}"
 
 
 def test_a_push_has_the_shape_of_the_contract_and_hides_the_phone(
@@ -217,121 +210,3 @@ def test_payments_are_filtered_and_paged(
     assert len(seen) == 5
     assert client.get("/api/transactions?cursor=x", headers=staff).status_code == 400
     assert client.get("/api/transactions?status=sent", headers=staff).status_code == 422
-
-
-# --- the door for callbacks
-
-
-def refusals(reason: str) -> float:
-    return metrics.CALLBACKS_REFUSED.labels("stk", reason)._value.get()  # the client library has no public reader
-
-
-def test_a_callback_is_kept_word_for_word_before_it_is_answered(client: FlaskClient, push: Callable[..., Any]) -> None:
-    payment = push().get_json()
-    body = success_body(payment["checkout_request_id"]).replace(" ", "  ")
-    answer = client.post(door(payment["id"]), data=body, headers={"X-Request-ID": "callback-1"})
-    assert (answer.status_code, answer.get_json()) == (200, ACCEPTED)
-    kept = db.reading().fetch_one("SELECT kind, body, address, request_id, applied_at FROM provider_callbacks")
-    assert kept == {
-        "kind": "stk",
-        "body": body,
-        "address": "127.0.0.1",
-        "request_id": "callback-1",
-        "applied_at": None,
-    }
-    callback_services.apply_due()
-    assert scripted.payment_row(payment["id"])["status"] == "succeeded"
-
-
-def test_a_repeated_callback_is_accepted_again(client: FlaskClient, push: Callable[..., Any]) -> None:
-    payment = push().get_json()
-    for _ in range(3):
-        answer = client.post(door(payment["id"]), data=success_body(payment["checkout_request_id"]))
-        assert (answer.status_code, answer.get_json()) == (200, ACCEPTED)
-    callback_services.apply_due()
-    assert scripted.outcomes(payment["id"]) == ["settled", "repeated", "repeated"]
-
-
-def test_any_json_under_a_known_token_is_accepted(client: FlaskClient, push: Callable[..., Any]) -> None:
-    payment_id = push().get_json()["id"]
-    for body in ("{}", "[]", "null", '"text"', '{"Body": {"stkCallback": {"ResultCode": "\\ud800"}}}', "\ufeff{}"):
-        assert client.post(door(payment_id), data=body.encode()).get_json() == ACCEPTED
-    callback_services.apply_due()
-    assert set(scripted.outcomes(payment_id)) == {"unreadable"}
-
-
-def test_a_forged_token_is_404_counted_and_leaves_nothing(client: FlaskClient, push: Callable[..., Any]) -> None:
-    payment = push().get_json()
-    true, before = door(payment["id"]), refusals("token")
-    forged = [
-        true[:-1] + ("0" if true[-1] != "0" else "1"),
-        f"{door(0)[:-64]}{true[-64:]}",
-        true[:-64],
-        true[:-80] + true[-80:].upper(),
-    ]
-    for path in forged:
-        answer = client.post(path, data=success_body(payment["checkout_request_id"]))
-        assert (answer.status_code, answer.get_json()["code"]) == (404, "not_found")
-    assert refusals("token") == before + len(forged)
-    assert db.reading().fetch_value("SELECT COUNT(*) AS counted FROM provider_callbacks") == 0
-
-
-def test_a_true_token_of_a_payment_that_is_not_there_is_404(client: FlaskClient, daraja: Daraja) -> None:
-    assert client.post(door(4711), data="{}").status_code == 404
-
-
-@pytest.mark.parametrize("body", [b"", b"{", b"<html>", b"ResultCode=0", b"\xff\xfe", b"[" * 60_000, b"9" * 5_000])
-def test_what_is_not_json_is_400_and_counted(client: FlaskClient, push: Callable[..., Any], body: bytes) -> None:
-    payment_id, before = push().get_json()["id"], refusals("not JSON")
-    answer = client.post(door(payment_id), data=body, content_type="application/json")
-    assert (answer.status_code, answer.get_json()["code"]) == (400, "malformed_request")
-    assert refusals("not JSON") == before + 1
-
-
-def test_more_than_64_kib_is_413_with_its_length_told_or_not(client: FlaskClient, push: Callable[..., Any]) -> None:
-    payment_id = push().get_json()["id"]
-    body = b'"' + b"x" * 64 * 1024 + b'"'
-    assert client.post(door(payment_id), data=body).status_code == 413
-    chunked = client.post(
-        door(payment_id),
-        input_stream=io.BytesIO(body),
-        headers={"Transfer-Encoding": "chunked"},
-        environ_overrides={"wsgi.input_terminated": True},
-    )
-    assert chunked.status_code == 413
-    assert client.post(door(payment_id), data=b'"' + b"x" * (64 * 1024 - 2) + b'"').status_code == 200
-
-
-def test_a_callbacks_bytes_that_are_no_characters_do_not_cost_the_money(
-    client: FlaskClient, push: Callable[..., Any]
-) -> None:
-    payment = push().get_json()
-    body = success_body(payment["checkout_request_id"]).encode().replace(b"processed", b"proc\xe9d\xe9")
-    assert client.post(door(payment["id"]), data=body).status_code == 200
-    callback_services.apply_due()
-    assert scripted.outcomes(payment["id"]) == ["settled"]
-
-
-def test_secrets_in_a_callbacks_address_stay_out_of_the_log(
-    client: FlaskClient, push: Callable[..., Any], capsys: pytest.CaptureFixture[str]
-) -> None:
-    payment_id = push().get_json()["id"]
-    client.post(door(payment_id), data="{")
-    assert door(payment_id).rpartition("/")[2] not in "".join(capsys.readouterr())
-
-
-def test_a_callback_costs_one_statement(
-    client: FlaskClient, push: Callable[..., Any], count_statements: Callable[[Callable[[], Any]], int]
-) -> None:
-    payment = push().get_json()
-    path, body = door(payment["id"]), success_body(payment["checkout_request_id"])
-    assert count_statements(lambda: client.post(path, data=body)) == 1
-
-
-def test_a_settlement_costs_no_more_statements_than_it_must(
-    client: FlaskClient, push: Callable[..., Any], count_statements: Callable[[Callable[[], Any]], int]
-) -> None:
-    payment = push().get_json()
-    client.post(door(payment["id"]), data=success_body(payment["checkout_request_id"]))
-    (callback,) = callback_services.lease_due(limit=1)
-    assert count_statements(lambda: callback_services.apply(callback=callback)) == 17  # four are the ledger's

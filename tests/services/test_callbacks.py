@@ -366,6 +366,14 @@ def test_a_forged_amount_in_the_inbox_does_not_spoil_what_the_query_tells(paymen
     assert (row["status"], row["receipt"]) == ("succeeded", RECEIPT)
 
 
+def test_a_settlement_costs_no_more_statements_than_it_must(
+    payment: Payment, count_statements: Callable[[Callable[[], Any]], int]
+) -> None:
+    callback_services.receive(kind="stk", payment_id=payment.id, body=paid(payment), address="")
+    (callback,) = callback_services.lease_due(limit=1)
+    assert count_statements(lambda: callback_services.apply(callback=callback)) == 17  # four are the ledger's
+
+
 def test_a_misfit_is_told_in_words() -> None:
     order = {"status": "pending", "paid": Decimal(0), "total": Decimal(100)}
     payment = {"checkout_request_id": "a", "amount": Decimal(100)}

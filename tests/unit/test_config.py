@@ -66,6 +66,8 @@ def complaint(values: dict[str, str]) -> str:
         ("MPESA_PARTY_B", "till"),
         ("MPESA_TRANSACTION_TYPE", "Gift"),
         ("MPESA_MAX_AMOUNT", "0"),
+        ("MPESA_ALLOWED_IPS", "official, safaricom"),
+        ("MPESA_ALLOWED_IPS", "196.201.214.0/99"),
         ("MPESA_QUERY_AFTER_SECONDS", "0"),
     ],
 )
