@@ -59,10 +59,8 @@ def create_simulator(
     """
     app = Flask(__name__, static_folder=None, template_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it, its base has not
-    weather = Weather(storm)
     provider = Provider(
-        stage=Stage(speed=speed, seed=seed, weather=weather),
-        weather=weather,
+        stage=Stage(speed=speed, seed=seed, weather=Weather(storm)),
         consumer_key=consumer_key,
         consumer_secret=consumer_secret,
         shortcode=shortcode,

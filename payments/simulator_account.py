@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from flask import Response, jsonify, request
+from flask import Response, g, jsonify, request
 
 from payments.simulator_stage import Stage
 from payments.simulator_stories import RefundStory, Story
-from payments.simulator_storm import Weather
 
 TOKEN_SECONDS = 3599
 MAX_AMOUNT = 250_000
@@ -53,6 +52,7 @@ class Prompt:
     merchant_request_id: str
     checkout_request_id: str
     receipt: str
+    answer_lost: bool  # the shop does not know the CheckoutRequestID
     result_code: int | None = None  # None while the payer has it on the screen
     queries_open: int = 0
     queries_finished: int = 0
@@ -82,6 +82,7 @@ class Conversation:
     originator_id: str
     conversation_id: str
     receipt: str  # of the money, should it move
+    answer_lost: bool  # the shop does not know the ConversationID
     code: Code | None = None  # None while it is under way
     told: bool = False  # the first Result has come to its end
 
@@ -95,7 +96,6 @@ class Provider:
     """One merchant's account, and the stage on which its stories play. The stage's lock guards it."""
 
     stage: Stage
-    weather: Weather
     consumer_key: str | None
     consumer_secret: str | None
     shortcode: str
@@ -151,6 +151,20 @@ def read_fields(provider: Provider, rules: Mapping[str, str], *, token_fault: tu
 def read_body() -> dict[str, Any] | None:
     body = request.get_json(force=True, silent=True)
     return body if isinstance(body, dict) else None
+
+
+def lose_answer() -> None:
+    """Note that what the provider answers to this request will never reach the shop."""
+    g.answer_lost = True
+
+
+def is_answer_lost() -> bool:
+    return bool(g.get("answer_lost"))
+
+
+def told_at(story_tells: tuple[float, ...], *, answer_lost: bool) -> tuple[float, ...]:
+    """Return when the shop is told: where it has no id to ask after, it is told at least once."""
+    return story_tells or ((0.0,) if answer_lost else ())
 
 
 def invalid_field(name: str) -> Fault:

@@ -118,7 +118,7 @@ def validate(provider: Provider, entry: Entry) -> str:
     )
     delivery = provider.stage.send(message, seconds=provider.validation_seconds)
     code = read_object(delivery.answer).get("ResultCode") if delivery.status == 200 else None
-    if code is None or provider.weather.strikes("validation_timeout", entry.party):
+    if code is None or provider.stage.weather.strikes("validation_timeout", entry.party):
         return "" if registration.response_type == "Completed" else "Cancelled"
     return "" if str(code) == "0" else str(code)
 

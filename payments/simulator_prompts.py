@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from payments.simulator_account import Prompt, Provider
+from payments.simulator_account import Prompt, Provider, told_at
 from payments.simulator_book import Entry
 from payments.simulator_c2b import confirm
 from payments.simulator_stage import EAST_AFRICA_TIME, Message, two_places, write_json
@@ -24,7 +24,9 @@ class SubscriberBusy(Exception):
     """Another prompt is open on this phone."""
 
 
-def open_prompt(provider: Provider, *, phone: str, amount: int, account: str, callback_url: str) -> Prompt:
+def open_prompt(
+    provider: Provider, *, phone: str, amount: int, account: str, callback_url: str, answer_lost: bool
+) -> Prompt:
     """Put a prompt on a phone and plan its story. Raises SubscriberBusy."""
     stage = provider.stage
     with stage.changed:
@@ -41,6 +43,7 @@ def open_prompt(provider: Provider, *, phone: str, amount: int, account: str, ca
             merchant_request_id=stage.new_id(MERCHANT_ID_SHAPES[number % len(MERCHANT_ID_SHAPES)]),
             checkout_request_id=stage.new_id(CHECKOUT_ID_SHAPES[number % len(CHECKOUT_ID_SHAPES)]),
             receipt=stage.new_receipt(),
+            answer_lost=answer_lost,
         )
         provider.prompts[prompt.checkout_request_id] = prompt
         provider.prompt_on_phone[phone] = prompt
@@ -81,8 +84,9 @@ def reach(provider: Provider, prompt: Prompt, outcome: Outcome) -> None:
         code=outcome.code,
         url=prompt.callback_url,
         body=callback_body(prompt, outcome.code, now),
+        only_news=prompt.answer_lost,
     )
-    for seconds in outcome.told:
+    for seconds in told_at(outcome.told, answer_lost=prompt.answer_lost):
         provider.stage.post(message, after=seconds, then=partial(setattr, prompt, "told", True))
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
-from payments.simulator_account import Code, Conversation, Provider
+from payments.simulator_account import Code, Conversation, Provider, is_answer_lost, told_at
 from payments.simulator_book import Entry
 from payments.simulator_stage import EAST_AFRICA_TIME, Message, two_places, write_json
 from payments.simulator_stories import DESCRIPTIONS, RefundStory
@@ -50,6 +50,7 @@ def start_conversation(
             originator_id=originator_id or stage.new_id("xxxx-xxxx-xxxx-xxxxxxxxxxxx#######"),
             conversation_id=stage.new_id("AG_20261120_####xxxxxxxxxxxxxxxx"),
             receipt=stage.new_receipt(),
+            answer_lost=is_answer_lost() and originator_id is None,  # a key of its own the shop knows anyway
         )
         provider.conversations[conversation.originator_id] = conversation
         stage.plan(ACTED_AFTER_SECONDS[call], partial(finish, provider, conversation))
@@ -60,7 +61,7 @@ def finish(provider: Provider, conversation: Conversation) -> None:
     """Do what was asked, and tell of it as the story and the weather will have it."""
     now, story = datetime.now(EAST_AFRICA_TIME), conversation.story
     conversation.code = act(provider, conversation, now)
-    timed_out = story.timed_out or provider.weather.strikes("queue_timeout", conversation.weather_subject)
+    timed_out = story.timed_out or provider.stage.weather.strikes("queue_timeout", conversation.weather_subject)
     message = Message(
         kind="timeout" if timed_out else "result",
         subject=conversation.weather_subject,
@@ -68,8 +69,9 @@ def finish(provider: Provider, conversation: Conversation) -> None:
         code=QUEUE_TIMEOUT_CODE if timed_out else conversation.code,
         url=conversation.asked["QueueTimeOutURL" if timed_out else "ResultURL"],
         body=timeout_body(conversation) if timed_out else result_body(provider, conversation, now),
+        only_news=conversation.answer_lost,
     )
-    for seconds in story.told:
+    for seconds in told_at(story.told, answer_lost=conversation.answer_lost):
         provider.stage.post(message, after=seconds, then=partial(setattr, conversation, "told", True))
 
 

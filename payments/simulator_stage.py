@@ -83,7 +83,7 @@ class Stage:
         self.deliveries: list[Delivery] = []
         self.changed = threading.Condition()
         self._speed = speed
-        self._weather = weather
+        self.weather = weather
         self._random = random.Random(seed)  # noqa: S311 - ids of a simulator, reproducible by intent
         self._receipts: set[str] = set()
         self._posting: set[threading.Thread] = set()
@@ -121,7 +121,7 @@ class Stage:
 
     def post(self, message: Message, *, after: float = 0.0, then: Callable[[], None] = lambda: None) -> None:
         """Post a message later, as often as the weather lets it through; `then` follows each time, or its loss."""
-        delays = self._weather.delays(message.weather_subject, only_news=message.only_news)
+        delays = self.weather.delays(message.weather_subject, only_news=message.only_news)
         for delay in delays:
             self.plan(after + delay, partial(self._start_posting, message, then))
         if not delays:

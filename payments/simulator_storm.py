@@ -33,7 +33,7 @@ class Storm:
     query_unlucky: float = 0.10
     # what is posted to the shop
     lost: float = 0.10
-    lost_only_news: float = 0.0  # of money paid by hand: the provider has no second way to tell of that
+    lost_only_news: float = 0.0  # money paid by hand, or a call whose answer was lost: there is nothing to ask after
     duplicated: float = 0.10
     delayed: float = 0.10
     overtaken: float = 0.15

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Response, request
 
-from payments.simulator_account import Fault, Provider, read_body
+from payments.simulator_account import Fault, Provider, lose_answer, read_body
 from payments.simulator_stories import FIREWALL_PAGE, SPIKE_ARREST
 from payments.simulator_wire import never_answered
 
@@ -22,7 +22,7 @@ def answer_in_weather(provider: Provider, view: View) -> Any:
     """Answer a request, or spoil it by the first misfortune that strikes."""
     subject = weather_subject(provider)
     for name, misfortune in MISFORTUNES.items():
-        if provider.weather.strikes(name, subject):
+        if provider.stage.weather.strikes(name, subject):
             return misfortune(provider, view)
     return view(provider)
 
@@ -34,6 +34,11 @@ def weather_subject(provider: Provider) -> str:
     entry = provider.stage.book.get(str(body.get("TransactionID")))
     phone = prompt.phone if prompt else entry.party if entry else body.get("PhoneNumber") or body.get("PartyB")
     return f"{request.path} {phone}"
+
+
+def take_unanswered(provider: Provider, view: View) -> None:
+    lose_answer()
+    view(provider)
 
 
 def firewall(provider: Provider, view: View) -> Any:
@@ -49,7 +54,7 @@ def internal_error(provider: Provider, view: View) -> Any:
 
 
 def internal_error_taken(provider: Provider, view: View) -> Any:
-    view(provider)
+    take_unanswered(provider, view)
     raise Fault(*INTERNAL_ERROR)
 
 
@@ -58,7 +63,7 @@ def empty_answer(provider: Provider, view: View) -> Any:
 
 
 def empty_answer_taken(provider: Provider, view: View) -> Any:
-    view(provider)
+    take_unanswered(provider, view)
     return Response(status=200)
 
 
@@ -67,7 +72,7 @@ def hung(provider: Provider, view: View) -> Any:
 
 
 def hung_taken(provider: Provider, view: View) -> Any:
-    view(provider)
+    take_unanswered(provider, view)
     return never_answered(provider)
 
 

@@ -22,6 +22,7 @@ from payments.simulator_account import (
     Provider,
     error_body,
     invalid_field,
+    is_answer_lost,
     issue_token,
     read_fields,
 )
@@ -62,6 +63,7 @@ def accept_push(provider: Provider) -> Response:
             amount=int(fields["Amount"]),
             account=fields["AccountReference"],
             callback_url=fields["CallBackURL"],
+            answer_lost=story.answered == "never" or is_answer_lost(),
         )
     except SubscriberBusy:
         raise Fault(500, "500.001.1001", SUBSCRIBER_BUSY) from None
@@ -73,11 +75,11 @@ def answer_query(provider: Provider) -> Response:
     prompt = provider.prompts.get(fields["CheckoutRequestID"])
     if prompt is None:
         raise Fault(500, "500.001.1001", "The transaction does not Exist")
-    if prompt.result_code is None or provider.weather.strikes("query_in_progress", prompt.phone):
+    if prompt.result_code is None or provider.stage.weather.strikes("query_in_progress", prompt.phone):
         prompt.queries_open += 1
         return OPEN_ANSWERS[(prompt.queries_open - 1) % len(OPEN_ANSWERS)](provider, prompt)
     prompt.queries_finished += 1
-    unlucky = provider.weather.strikes("query_unlucky", prompt.phone)
+    unlucky = provider.stage.weather.strikes("query_unlucky", prompt.phone)
     if unlucky or prompt.queries_finished % UNLUCKY_QUERY == 0:
         raise Fault(500, "500.001.1001", "The transaction is being processed")
     code = prompt.result_code
