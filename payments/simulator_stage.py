@@ -208,11 +208,13 @@ class Stage:
 
     def _start_posting(self, message: Message, then: Callable[[], None]) -> None:
         def post() -> None:
-            self.send(message)
-            with self.changed:
-                then()
-                self._posting.discard(threading.current_thread())
-                self.changed.notify_all()
+            try:
+                self.send(message)
+            finally:
+                with self.changed:
+                    then()
+                    self._posting.discard(threading.current_thread())
+                    self.changed.notify_all()
 
         posting = threading.Thread(target=post, name="simulator-message", daemon=True)
         self._posting.add(posting)

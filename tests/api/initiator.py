@@ -74,3 +74,13 @@ class Initiator(Merchant):
 def security_credential(password=SIMULATOR_INITIATOR_PASSWORD, certificate=None):
     public_key = x509.load_pem_x509_certificate((certificate or simulator_certificate()).encode()).public_key()
     return base64.b64encode(public_key.encrypt(password.encode(), padding.PKCS1v15())).decode()
+
+
+def next_result(shop):
+    return shop.next_message(RESULT)["Result"]
+
+
+def parameters_of(result):
+    """Return the parameters by key, however many the provider wrote."""
+    found = result.get("ResultParameters", {}).get("ResultParameter", [])
+    return {each["Key"]: each.get("Value") for each in ([found] if isinstance(found, dict) else found)}

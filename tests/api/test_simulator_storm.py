@@ -202,6 +202,7 @@ def storm(seed, shop, *, crowd=1, **more):
         phones = [f"2547000{place:03}00" for place in range(40)]
         with ThreadPoolExecutor(crowd) as customers:
             pushed = list(customers.map(lambda phone: push_once(merchant, phone, 70), phones))
+            assert stage.wait_until_quiet(30)
             list(customers.map(lambda phone: pay_by_hand(url, phone), phones[:20]))
         assert stage.wait_until_quiet(30)
         yield merchant, provider, dict(zip(phones, pushed, strict=True))
