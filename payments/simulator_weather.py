@@ -32,7 +32,9 @@ def weather_subject(provider: Provider) -> str:
     body = read_body() or {}
     prompt = provider.prompts.get(str(body.get("CheckoutRequestID")))
     entry = provider.stage.book.get(str(body.get("TransactionID")))
-    phone = prompt.phone if prompt else entry.party if entry else body.get("PhoneNumber") or body.get("PartyB")
+    conversation = provider.conversations.get(str(body.get("OriginatorConversationID")))
+    known = (prompt and prompt.phone) or (entry and entry.party) or (conversation and conversation.subject)
+    phone = known or body.get("PhoneNumber") or body.get("PartyB")
     return f"{request.path} {phone}"
 
 
