@@ -27,7 +27,7 @@ from dbutils.pooled_db import PooledDB, PooledDedicatedDBConnection
 from pymysql.constants import CLIENT, CR, ER
 from pymysql.cursors import DictCursor
 
-from utils import log, trace
+from utils import log, trace, wire
 from utils.errors import DatabaseBusy, DatabaseUnavailable, StaleRow
 
 logger = log.get_logger(__name__)
@@ -207,7 +207,7 @@ def open_pool(url: str, size: int) -> None:
     global _pool
     close_pool()
     _pool = PooledDB(
-        pymysql,
+        wire,
         maxconnections=size,
         maxcached=size,
         blocking=True,
