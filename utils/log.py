@@ -28,6 +28,8 @@ SECRET_KEYS = {
 }
 ENCODER = json.JSONEncoder(default=str)  # made once: json.dumps with a default makes one for every line
 PHONE = re.compile(r"\b(254|0)([17]\d)\d{5}(\d{2})\b")
+SHORTEST_PHONE = len("0712345678")
+PHONES_AS_NUMBERS = range(254_100_000_000, 254_800_000_000)
 
 
 def take_out_secrets(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
@@ -39,9 +41,11 @@ def _clean(key: str, value: Any) -> Any:
     if key in SECRET_KEYS:
         return "[removed]"
     if isinstance(value, str):
-        return PHONE.sub(r"\1\2*****\3", value)
-    if isinstance(value, int) and PHONE.fullmatch(str(value)):  # the provider writes phone numbers as numbers
-        return PHONE.sub(r"\1\2*****\3", str(value))
+        return PHONE.sub(r"\1\2*****\3", value) if len(value) >= SHORTEST_PHONE else value
+    if isinstance(value, int):  # the provider writes phone numbers as numbers
+        return _clean(key, str(value)) if value in PHONES_AS_NUMBERS else value
+    if value is None or isinstance(value, float):
+        return value
     if isinstance(value, Mapping):
         return {name: _clean(str(name), inner) for name, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -10,7 +10,9 @@ from http import HTTPStatus
 from typing import Any, Concatenate, ParamSpec, cast
 
 from apiflask import APIFlask, HTTPError
-from flask import Response, g, render_template, request
+from flask import Flask, Response, g, render_template, request
+from flask.sessions import SecureCookieSessionInterface
+from itsdangerous import URLSafeTimedSerializer
 from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -47,6 +49,7 @@ def init_app(app: APIFlask, *, trusted_proxies: int) -> None:
     if trusted_proxies:
         hops = trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    app.session_interface = _Sessions()
     app.json = json_body.StrictJSON(app)
     app.request_class = json_body.JsonRequest
     app.before_request(_begin)
@@ -56,6 +59,17 @@ def init_app(app: APIFlask, *, trusted_proxies: int) -> None:
     app.register_error_handler(HTTPError, _answer_invalid_fields)
     app.register_error_handler(HTTPException, _answer_http_exception)
     app.register_error_handler(Exception, _answer_surprise)
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """Flask's sessions, with the signer made once: Flask makes a new one at every request, whoever asks for what."""
+
+    _made: URLSafeTimedSerializer | None = None
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        if self._made is None:
+            self._made = super().get_signing_serializer(app)
+        return self._made
 
 
 def _begin() -> None:
