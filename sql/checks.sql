@@ -114,32 +114,57 @@ SELECT p.id, p.method, p.status, p.settled_amount, COALESCE(SUM(le.amount), 0) A
  GROUP BY p.id, p.method, p.status, p.settled_amount
 HAVING booked <> CASE WHEN p.status IN ('succeeded', 'review') THEN COALESCE(p.settled_amount, 0) ELSE 0 END;
 
--- clearing: a clearing account holds what payments brought, refunds aside, and nothing else
-SELECT held.account, held.balance, COALESCE(brought.amount, 0) AS brought
+-- refunds_are_booked: a refund that succeeded left the clearing account of its method, once, and no other refund did
+SELECT r.id, r.method, r.status, r.amount, COALESCE(SUM(le.amount), 0) AS booked
+  FROM refunds r
+  LEFT JOIN ledger_journals lj ON lj.refund_id = r.id
+  LEFT JOIN ledger_entries le
+         ON le.journal_id = lj.id
+        AND le.account = CASE r.method
+                              WHEN 'cod' THEN 'cash_on_delivery'
+                              WHEN 'mock' THEN 'mock_clearing'
+                              ELSE 'mpesa_clearing'
+                          END
+ GROUP BY r.id, r.method, r.status, r.amount
+HAVING -booked <> CASE WHEN r.status = 'succeeded' THEN r.amount ELSE 0 END;
+
+-- clearing: a clearing account holds what payments brought less what refunds took, and nothing else
+SELECT held.account, held.balance, COALESCE(moved.amount, 0) AS moved
   FROM (SELECT le.account, SUM(le.amount) AS balance
           FROM ledger_entries le
-          JOIN ledger_journals lj ON lj.id = le.journal_id
          WHERE le.account IN ('mpesa_clearing', 'cash_on_delivery', 'mock_clearing')
-           AND lj.kind <> 'refunded'
          GROUP BY le.account) AS held
-  LEFT JOIN (SELECT CASE p.method
+  LEFT JOIN (SELECT CASE told.method
                          WHEN 'cod' THEN 'cash_on_delivery'
                          WHEN 'mock' THEN 'mock_clearing'
                          ELSE 'mpesa_clearing'
                      END AS account,
-                    SUM(p.settled_amount) AS amount
-               FROM payments p
-              WHERE p.status IN ('succeeded', 'review')
-              GROUP BY account) AS brought ON brought.account = held.account
- WHERE held.balance <> COALESCE(brought.amount, 0);
+                    SUM(told.amount) AS amount
+               FROM (SELECT p.method, p.settled_amount AS amount
+                       FROM payments p
+                      WHERE p.status IN ('succeeded', 'review')
+                      UNION ALL
+                     SELECT r.method, -r.amount
+                       FROM refunds r
+                      WHERE r.status = 'succeeded') AS told
+              GROUP BY account) AS moved ON moved.account = held.account
+ WHERE held.balance <> COALESCE(moved.amount, 0);
 
--- unallocated: money without a home is that of the payments in review, refunds aside
+-- unallocated: money without a home is that of the payments in review, less what of it was given back
 SELECT p.id, p.status, p.settled_amount, COALESCE(SUM(le.amount), 0) AS unallocated
   FROM payments p
-  LEFT JOIN ledger_journals lj ON lj.payment_id = p.id AND lj.kind <> 'refunded'
+  LEFT JOIN ledger_journals lj ON lj.payment_id = p.id
   LEFT JOIN ledger_entries le ON le.journal_id = lj.id AND le.account = 'unallocated'
  GROUP BY p.id, p.status, p.settled_amount
-HAVING -unallocated <> CASE WHEN p.status = 'review' THEN COALESCE(p.settled_amount, 0) ELSE 0 END;
+HAVING -unallocated <> CASE
+                            WHEN p.status = 'review'
+                            THEN COALESCE(p.settled_amount, 0)
+                                 - (SELECT COALESCE(SUM(r.amount), 0)
+                                      FROM refunds r
+                                     WHERE r.payment_id = p.id
+                                       AND r.status = 'succeeded')
+                            ELSE 0
+                        END;
 
 -- receivable: a customer has with us what they paid less what was sold, refunds aside, and never owes us
 SELECT o.id, o.number, o.total, o.paid, COALESCE(SUM(le.amount), 0) AS balance,

@@ -172,6 +172,22 @@ def settle(
     return payment_id
 
 
+def insert_refund_tx(tx: db.Tx, payment_id: int, amount: str, *, receipt: str | None) -> int:
+    """Write a refund down that the provider has carried out, and return its id; the ledger is the caller's."""
+    return tx.insert(
+        """
+        INSERT INTO refunds
+            (payment_id, order_id, method, status, amount, currency, receipt, reason, request_id,
+             created_at, updated_at, settled_at)
+        SELECT p.id, p.order_id, 'reversal', 'succeeded', %(amount)s, p.currency, %(receipt)s, 'test', '-',
+               %(now)s, %(now)s, %(now)s
+          FROM payments p
+         WHERE p.id = %(payment_id)s
+        """,
+        {"payment_id": payment_id, "amount": amount, "receipt": receipt, "now": clock.now()},
+    )
+
+
 def stock_of(variant: Variant) -> int:
     """Return what can be sold of a variant now."""
     stock: int = db.reading().fetch_value("SELECT stock FROM variants WHERE id = %(id)s", {"id": variant.id})

@@ -291,7 +291,15 @@ PAID = [
             UNION ALL SELECT 'sold', 'vat', -27.59) AS moved ON moved.kind = lj.kind
     """,
 ]
+REFUND = """
+    INSERT INTO refunds
+        (payment_id, order_id, method, status, amount, currency, reason, request_id, created_at, updated_at, settled_at)
+    SELECT p.id, p.order_id, 'mock', 'succeeded', 10, p.currency, '', '-', p.created_at, p.created_at, p.created_at
+      FROM payments p
+"""
 BREACHES_OF_MONEY = [
+    ("refunds_are_booked", REFUND),
+    ("clearing", REFUND),
     ("journals_balance", "UPDATE ledger_entries SET amount = amount + 1 WHERE account = 'sales'"),
     ("journals_balance", "DELETE FROM ledger_entries"),
     ("money_is_booked", "UPDATE payments SET settled_amount = settled_amount + 1"),

@@ -17,7 +17,7 @@ from payments import services as payments
 from payments import settle_services as settlement
 from tests import daraja as scripted
 from tests.daraja import success_body
-from tests.factories import make_order, make_product, make_user, settle
+from tests.factories import insert_refund_tx, make_order, make_product, make_user, settle
 from tests.threads import at_once
 from utils import db, idempotency
 
@@ -205,13 +205,13 @@ def refund_of(order: Order | None, payment_id: int, *parts: str, status: str = "
     def work(tx: db.Tx) -> None:
         row = orders.lock_order_tx(tx, order_id=order.id) if order else None
         payment = {"id": payment_id, "status": status}
-        for place, part in enumerate(parts, start=1):
+        for part in parts:
+            refund_id = insert_refund_tx(tx, payment_id, part, receipt=None)
             ledger.post_refunded_tx(
-                tx, order=row, payment=payment, refund_id=place, method="reversal", amount=Decimal(part)
+                tx, order=row, payment=payment, refund_id=refund_id, method="reversal", amount=Decimal(part)
             )
 
-    found = try_out(work)
-    return [found[f"refund:{place}:succeeded"] for place in range(1, len(parts) + 1)]
+    return [entries for reference, entries in try_out(work).items() if reference.startswith("refund:")]
 
 
 def test_a_refund_in_parts_gives_back_the_sale_and_exactly_its_vat(order: Order) -> None:
@@ -240,6 +240,21 @@ def test_unallocated_money_goes_back_from_where_it_lies(order: Order, payment_id
     take_word(payment_id, "SKL0000001", "70")
     (given_back,) = refund_of(order if is_known else None, payment_id, "70", status="review")
     assert given_back == {"unallocated": 70, "mpesa_clearing": -70}
+
+
+def test_what_is_not_given_back_of_unallocated_money_stays_unallocated(payment_id: int) -> None:
+    take_word(payment_id, "SKL0000001", "70")
+
+    @db.in_transaction
+    def give_back(tx: db.Tx) -> None:
+        tx.execute_one("UPDATE payments SET refund_claimed = 30 WHERE id = %(id)s", {"id": payment_id})
+        payment = {"id": payment_id, "status": "review"}
+        refund_id = insert_refund_tx(tx, payment_id, "30", receipt="SKL0000002")
+        ledger.post_refunded_tx(tx, order=None, payment=payment, refund_id=refund_id, method="b2c", amount=Decimal(30))
+
+    give_back()
+    assert sum(entries["unallocated"] for entries in journals().values()) == -40
+    assert sum(entries["mpesa_clearing"] for entries in journals().values()) == 40
 
 
 # --- all or nothing
