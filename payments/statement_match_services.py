@@ -109,7 +109,7 @@ def _end_of(last_at: datetime) -> datetime:
 
 
 def _read_ours(receipts: list[str]) -> dict[str, db.Row]:
-    """Return by receipt what became of our money, and how much of it the ledger holds (None: nothing)."""
+    """Return by receipt what became of a payment or a refund, and how much of it is booked (None: nothing)."""
     if not receipts:
         return {}
     rows = db.reading().fetch_all(
@@ -120,6 +120,13 @@ def _read_ours(receipts: list[str]) -> dict[str, db.Row]:
           LEFT JOIN ledger_entries le ON le.journal_id = lj.id AND le.account = 'mpesa_clearing'
          WHERE p.receipt IN {receipts}
          GROUP BY p.receipt, p.status
+         UNION ALL
+        SELECT r.receipt, r.status, SUM(le.amount)
+          FROM refunds r
+          LEFT JOIN ledger_journals lj ON lj.refund_id = r.id
+          LEFT JOIN ledger_entries le ON le.journal_id = lj.id AND le.account = 'mpesa_clearing'
+         WHERE r.receipt IN {receipts}
+         GROUP BY r.receipt, r.status
         """,
         receipts=db.in_list("receipt", receipts),
     )

@@ -110,10 +110,12 @@ def _read_movements(after: db.Row, until: datetime) -> list[db.Row]:
     return db.reading().fetch_all(
         """
         SELECT lj.id, lj.created_at, lj.kind, lj.reference, le.amount, o.number,
-               p.id AS payment_id, p.created_at AS begun_at, p.receipt
+               COALESCE(r.created_at, p.created_at) AS begun_at,
+               CASE WHEN lj.refund_id IS NULL THEN p.receipt ELSE r.receipt END AS receipt
           FROM ledger_journals lj
           JOIN ledger_entries le ON le.journal_id = lj.id AND le.account = 'mpesa_clearing'
           JOIN payments p ON p.id = lj.payment_id
+          LEFT JOIN refunds r ON r.id = lj.refund_id
           LEFT JOIN orders o ON o.id = lj.order_id
          WHERE lj.created_at >= %(at)s
            AND (lj.created_at > %(at)s OR lj.id > %(id)s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ import pytest
 from apiflask import APIFlask
 from click.testing import Result
 
+from orders import services as orders
 from payments import cli, statement_match_services, statement_services
+from payments import ledger_services as ledger
 from tests.conftest import Clock
-from tests.factories import make_order, make_product, make_user, settle
+from tests.factories import insert_refund_tx, make_order, make_product, make_user, settle
 from utils import clock, db
 
 COLUMNS = [
@@ -194,6 +196,55 @@ def set_booking(tx: db.Tx, receipt: str, *, status: str, kind: str) -> None:
         """,
         {"receipt": receipt, "status": status, "kind": kind},
     )
+
+
+@db.in_transaction
+def give_back(tx: db.Tx, receipt: str, amount: str, *, under: str) -> None:
+    """Refund some of the payment with this receipt, under a receipt of its own."""
+    payment = tx.require_one(
+        "SELECT id, order_id, status FROM payments WHERE receipt = %(receipt)s",
+        {"receipt": receipt},
+        missing=LookupError(receipt),
+    )
+    tx.execute_one(
+        "UPDATE payments SET refund_claimed = refund_claimed + %(amount)s WHERE id = %(id)s",
+        {"id": payment["id"], "amount": amount},
+    )
+    order = orders.lock_order_tx(tx, order_id=payment["order_id"])
+    tx.execute_one(
+        "UPDATE orders SET refunded = %(amount)s, payment_status = 'partially_refunded' WHERE id = %(id)s",
+        {"id": order["id"], "amount": amount},
+    )
+    refund_id = insert_refund_tx(tx, payment["id"], amount, receipt=under)
+    ledger.post_refunded_tx(
+        tx, order=order, payment=payment, refund_id=refund_id, method="reversal", amount=Decimal(amount)
+    )
+
+
+@pytest.fixture
+def given_back(frozen_clock: Clock) -> None:
+    """A refund of the same day."""
+    frozen_clock.moment = NOON + timedelta(hours=1)
+    give_back("SKL0000001", "1000.00", under="SKL000000R")
+    frozen_clock.forward(hours=24)
+
+
+def test_a_refund_agrees_with_the_money_that_they_withdrew(match: Callable[..., Result], given_back: None) -> None:
+    rows = rows_of_ledger()
+    assert (rows[3]["Receipt No."], rows[3]["Withdrawn"]) == ("SKL000000R", "-1,000.00")
+    assert match(rows).output == "4 lines agree; nothing differs.\n"
+
+
+def test_a_refund_that_they_do_not_know_is_only_ours(match: Callable[..., Result], given_back: None) -> None:
+    assert match(rows_of_ledger()[:3]).output.startswith(
+        "only ours       SKL000000R   -            -1000.00 by refund:"
+    )
+
+
+def test_a_refund_of_another_amount_differs(match: Callable[..., Result], given_back: None) -> None:
+    rows = rows_of_ledger()
+    rows[3]["Withdrawn"] = "999.00"
+    assert "theirs Completed -999.00, ours succeeded -1000.00" in match(rows).output
 
 
 def test_what_failed_at_both_ends_is_no_difference(match: Callable[..., Result]) -> None:
