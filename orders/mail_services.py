@@ -22,6 +22,11 @@ LETTERS = {
         "Your order {number} has left our house.\n\n{lines}\n\nTracking number: {tracking_number}",
     ),
     "order.delivered": ("Delivered: your order {number}", "Your order {number} has arrived. Karibu tena!"),
+    "order.revived": (
+        "Taken up again: your order {number}",
+        "Your money for order {number} came after its time was over. What you ordered was still here, so the order"
+        " stands again.\n\n{lines}",
+    ),
     "order.cancelled": (
         "Cancelled: your order {number}",
         "Your order {number} over {currency} {total} is cancelled. Paid so far: {currency} {paid};"

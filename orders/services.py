@@ -7,15 +7,16 @@ back last).
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import config
 from orders import states
 from orders.schemas import Order, OrderChange
 from products import stock_services as stock
 from utils import clock, db, idempotency, outbox, trace
-from utils.errors import AlreadyPaid, IllegalTransition, NotFound, OrderClosed, PaymentInProgress
+from utils.errors import AlreadyPaid, IllegalTransition, NotFound, OrderClosed, OrderInReview, PaymentInProgress
 
 # A prompt lives a minute or two on the phone; the order must not expire under the payer's hand.
 PROMPT_KEEPS_ORDER = timedelta(minutes=5)
@@ -134,7 +135,8 @@ def lock_order_tx(tx: db.Tx, *, order_id: int) -> db.Row:
 def claim_prompt_tx(tx: db.Tx, *, order_id: int) -> None:
     """Claim the order for one payment prompt: unpaid -> pending, and keep it from expiring meanwhile.
 
-    Raises PaymentInProgress when another prompt is open, AlreadyPaid, and OrderClosed when it is past paying.
+    Raises PaymentInProgress when another prompt is open, OrderInReview while money that came for it waits for a
+    person, AlreadyPaid, and OrderClosed when it is past paying.
     """
     now = clock.now()
     claimed = tx.execute(
@@ -154,6 +156,8 @@ def claim_prompt_tx(tx: db.Tx, *, order_id: int) -> None:
     order = lock_order_tx(tx, order_id=order_id)
     if order["payment_status"] == "pending" and order["status"] == "pending":
         raise PaymentInProgress
+    if order["payment_status"] == "review" and order["status"] == "pending":
+        raise OrderInReview
     if order["paid"] >= order["total"]:
         raise AlreadyPaid
     raise OrderClosed(status=order["status"])
@@ -205,6 +209,44 @@ def mark_paid_tx(tx: db.Tx, *, order_id: int, amount: Decimal, actor_id: int | N
         _move_tx(tx, order=order, to="processing", actor_id=actor_id, reason="paid")
 
 
+def revive_tx(tx: db.Tx, *, order_id: int) -> None:
+    """Take up an expired order again, because its money came late: it stands where it stood, and holds its goods.
+
+    Raises OrderClosed for one that somebody cancelled, or to which other money has come, and OutOfStock when its
+    goods were sold meanwhile. Call it in a `tx.attempt()`; the few writes of the settlement follow on its stock.
+    """
+    locked_order = lock_order_tx(tx, order_id=order_id)
+    ended = tx.require_one(
+        """
+        SELECT from_status, actor_id
+          FROM order_events
+         WHERE order_id = %(order_id)s
+           AND to_status = 'cancelled'
+         ORDER BY id DESC
+         LIMIT 1
+        """,
+        {"order_id": order_id},
+        missing=OrderClosed(status=locked_order["status"]),
+    )
+    has_only_expired = ended["actor_id"] is None and locked_order["payment_status"] == "unpaid"
+    if locked_order["status"] != "cancelled" or not has_only_expired or locked_order["paid"]:
+        raise OrderClosed(status=locked_order["status"])
+    _move_tx(
+        tx,
+        order=locked_order,
+        to=ended["from_status"],
+        actor_id=None,
+        reason="its money came late",
+        name="order.revived",
+        expires_at=clock.now() + timedelta(seconds=config.current().ORDER_PAYMENT_WINDOW_SECONDS),
+    )
+    items = tx.fetch_all(
+        "SELECT variant_id, quantity FROM order_items WHERE order_id = %(order_id)s", {"order_id": order_id}
+    )
+    lines = [stock.StockLine(item["variant_id"], item["quantity"]) for item in items]
+    stock.take_tx(tx, order_id=order_id, lines=lines, actor_id=None)
+
+
 def send_to_review_tx(tx: db.Tx, *, order_id: int, reason: str) -> None:
     """Put an order before a person: there is money that does not fit it. It does not expire meanwhile."""
     tx.execute_one(
@@ -223,20 +265,29 @@ def send_to_review_tx(tx: db.Tx, *, order_id: int, reason: str) -> None:
 # --- leaves
 
 
-def _move_tx(tx: db.Tx, *, order: db.Row, to: str, actor_id: int | None, reason: str) -> None:
+def _move_tx(
+    tx: db.Tx,
+    *,
+    order: db.Row,
+    to: str,
+    actor_id: int | None,
+    reason: str,
+    name: str | None = None,
+    expires_at: datetime | None = None,
+) -> None:
     """Write `orders.status`, its event and its outbox row. The only statement that changes a status."""
     tx.execute_one(
         """
         UPDATE orders
            SET status = %(to)s,
-               expires_at = NULL,
+               expires_at = %(expires_at)s,
                updated_at = %(now)s
          WHERE id = %(id)s
            AND status = %(from)s
         """,
-        {"id": order["id"], "from": order["status"], "to": to, "now": clock.now()},
+        {"id": order["id"], "from": order["status"], "to": to, "expires_at": expires_at, "now": clock.now()},
     )
-    name = f"order.{to}"
+    name = name or f"order.{to}"
     add_event_tx(
         tx,
         order_id=order["id"],

@@ -9,7 +9,7 @@ TRANSITIONS: dict[str, set[str]] = {
     "processing": {"shipped", "cancelled"},
     "shipped": {"delivered"},
     "delivered": {"returned"},
-    "cancelled": set(),
+    "cancelled": {"pending"},  # an expired one, when its money comes late and its goods are still here
     "returned": set(),
 }
 FIRST = {"mpesa": "pending", "mock": "pending", "cod": "processing"}

@@ -53,35 +53,52 @@ def wait_after(count: int) -> timedelta:
 
 @db.in_transaction
 def claim_question(tx: db.Tx, *, payment: db.Row) -> bool:
-    """Put an attempt's next question off, and tell whether it was ours to put this one."""
-    next_at = clock.now() + wait_after(payment["query_count"])
+    """Put an attempt's next question off, and tell whether it was ours to put this one.
+
+    Before the last question the attempt gets its end: `unknown`, for a person to see, unless the answer is better.
+    """
+    now = clock.now()
+    next_at = now + wait_after(payment["query_count"])
     is_last = next_at > payment["created_at"] + ASKED_FOR
     claimed = tx.execute(
         """
         UPDATE payments
            SET query_due_at = %(next_at)s,
-               query_count = query_count + 1
+               query_count = query_count + 1,
+               status = CASE WHEN status = 'sent' AND %(is_last)s THEN 'unknown' ELSE status END,
+               updated_at = %(now)s
          WHERE id = %(id)s
-           AND query_due_at = %(seen_due_at)s
+           AND query_due_at <=> %(seen_due_at)s
+           AND query_count = %(seen_count)s
         """,
-        {"id": payment["id"], "seen_due_at": payment["query_due_at"], "next_at": None if is_last else next_at},
+        {
+            "id": payment["id"],
+            "seen_due_at": payment["query_due_at"],
+            "seen_count": payment["query_count"],
+            "next_at": None if is_last else next_at,
+            "is_last": is_last,
+            "now": now,
+        },
     )
     if claimed and is_last:
         logger.error("prompt asked after for the last time", payment_id=payment["id"])
     return bool(claimed)
 
 
-def ask(*, payment_id: int, checkout_request_id: str) -> None:
-    """Ask the provider how a prompt ended, and apply what it says."""
+def ask(*, payment_id: int, checkout_request_id: str) -> str:
+    """Ask the provider how a prompt ended, apply what it says and return what came of it.
+
+    That is `open` or `no answer`, else what the settlement says, `failed`, `repeated` or `unknown_code`.
+    """
     try:
         result = tokens.with_token(lambda token: daraja.query(token=token, checkout_request_id=checkout_request_id))
     except ProviderError as error:
         logger.warning("query without an answer", payment_id=payment_id, code=error.code)
-        return
+        return "no answer"
     if result is None:
         logger.info("prompt still open", payment_id=payment_id)
-    else:
-        apply_answer(payment_id=payment_id, result=result)
+        return "open"
+    return apply_answer(payment_id=payment_id, result=result)
 
 
 @db.in_transaction

@@ -2,7 +2,8 @@
 
 Callback, query, mock and delivery all come through `settle_tx`. Locks the order, then the payment. Keeps: a success
 is booked once, and wins over any failure; what does not fit goes to `review`, where a person decides, and never to
-the order; no receipt is ever dropped. All money that is written down is posted to the ledger with it.
+the order; no receipt is ever dropped. An order that had expired is taken up again by its money, while its goods are
+there. All money that is written down is posted to the ledger with it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from orders import services as orders
 from payments import attempt_services as attempts
 from payments import ledger_services as ledger
 from utils import clock, db, log, money
+from utils.errors import OrderClosed, OutOfStock
 
 logger = log.get_logger(__name__)
 
@@ -47,16 +49,18 @@ def settle_tx(tx: db.Tx, *, payment_id: int, success: Success, actor_id: int | N
         return _meet_again_tx(tx, payment, success)
     misfit = find_misfit(order, payment, success)
     if misfit is None:
+        count = _count_late_tx if order["status"] == "cancelled" else _count_tx
         try:
-            _book_tx(tx, payment, success)
+            count(tx, order=order, payment=payment, success=success, actor_id=actor_id)
         except BelongsElsewhere:
             misfit = f"{success.receipt or success.checkout_request_id} belongs to another payment"
+        except OrderClosed:
+            misfit = "the order is cancelled: a refund is proposed"
+        except OutOfStock:
+            misfit = "the order had expired and its goods are sold: a refund is proposed"
     if misfit is not None:
         send_to_review_tx(tx, order=order, payment=payment, success=success, reason=misfit)
         return "review"
-    reason = " ".join(filter(None, (payment["method"], success.receipt, f"by {success.source}")))
-    orders.mark_paid_tx(tx, order_id=order["id"], amount=payment["amount"], actor_id=actor_id, reason=reason)
-    ledger.post_settled_tx(tx, order=order, payment_id=payment_id, method=payment["method"], amount=payment["amount"])
     logger.info(
         "payment settled",
         payment_id=payment_id,
@@ -68,14 +72,28 @@ def settle_tx(tx: db.Tx, *, payment_id: int, success: Success, actor_id: int | N
     return "settled"
 
 
+def _count_tx(tx: db.Tx, *, order: db.Row, payment: db.Row, success: Success, actor_id: int | None) -> None:
+    """Book a success that fits, count it towards its order and post it."""
+    _book_tx(tx, payment, success)
+    amount, method = payment["amount"], payment["method"]
+    reason = " ".join(filter(None, (method, success.receipt, f"by {success.source}")))
+    orders.mark_paid_tx(tx, order_id=order["id"], amount=amount, actor_id=actor_id, reason=reason)
+    ledger.post_settled_tx(tx, order=order, payment_id=payment["id"], method=method, amount=amount)
+
+
+def _count_late_tx(tx: db.Tx, *, order: db.Row, payment: db.Row, success: Success, actor_id: int | None) -> None:
+    """Do the same for an order that is cancelled: it is revived, or nothing is done and the error tells why not."""
+    with tx.attempt():
+        orders.revive_tx(tx, order_id=order["id"])
+        _count_tx(tx, order=order, payment=payment, success=success, actor_id=actor_id)
+
+
 def find_misfit(order: db.Row, payment: db.Row, success: Success) -> str | None:
     """Return why a success cannot be booked on this order, None when it fits."""
     if not _names_same_prompt(payment, success):
         return "the word is of another CheckoutRequestID"
     if success.amount is not None and success.amount != payment["amount"]:
         return f"{money.text(success.amount)} came where {money.text(payment['amount'])} was asked for"
-    if order["status"] == "cancelled":
-        return "the order is cancelled"
     if order["paid"] >= order["total"]:
         return "the order was already paid: paid twice"
     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 FIRST = "created"
 TRANSITIONS: dict[str, set[str]] = {
     "created": {"sent", "unknown", "failed", "succeeded", "review"},
-    "sent": {"failed", "succeeded", "review"},
+    "sent": {"unknown", "failed", "succeeded", "review"},  # unknown: nobody answered for a day
     "unknown": {"sent", "failed", "succeeded", "review"},
     "failed": {"succeeded", "review"},  # a success wins over an earlier failure
     "review": {"succeeded"},  # a person found the money its home

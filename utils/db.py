@@ -168,6 +168,22 @@ class Tx(Reader):
             params |= {f"{name}_{place}": value for name, value in row.items()}
         return self.execute(head + "VALUES" + ",".join(values), params) if rows else 0
 
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Undo what the block did, and only that, when it raises; the error goes on. Attempts do not nest.
+
+        An error of the server itself is left to whoever owns the transaction: a deadlock has undone all of it.
+        """
+        self.execute("SAVEPOINT attempt")
+        try:
+            yield
+        except pymysql.err.Error:
+            raise
+        except Exception:
+            self.execute("ROLLBACK TO SAVEPOINT attempt")
+            raise
+        self.execute("RELEASE SAVEPOINT attempt")
+
 
 # --- the pool and the context's connection
 

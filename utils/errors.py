@@ -177,6 +177,11 @@ class OrderClosed(Conflict):
     code, detail = "order_closed", "This order is {status}; it cannot be paid any more."
 
 
+class OrderInReview(Conflict):
+    code = "order_in_review"
+    detail = "Money came for this order that does not fit it. Do not pay again: we are looking at it."
+
+
 class PaymentInProgress(Conflict):
     code = "payment_in_progress"
     detail = "A payment prompt for this order is open on the phone. Finish it there, or wait until it ends."

@@ -1,6 +1,7 @@
 -- transactional: false
 -- An order is a promise in money: its amounts never change after it was placed, only `paid` and `refunded` grow.
--- status:          pending -> processing -> shipped -> delivered -> returned; cancelled from the first two
+-- status:          pending -> processing -> shipped -> delivered -> returned; cancelled from the first two;
+--                  an expired one is pending again when its money comes late and its goods are still here
 -- payment_status:  unpaid <-> pending (a prompt is open) -> paid -> partially_refunded -> refunded; review
 CREATE TABLE orders (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,

@@ -3,7 +3,8 @@
 -- status: created -> sent -> succeeded | failed | unknown; review: money is there and does not fit.
 --   created  written, the call not yet made (or the process died before it knew whether it was)
 --   sent     the provider took it: there is a prompt on the phone
---   unknown  the call had no readable answer: the payer may or may not see a prompt
+--   unknown  the call had no readable answer: the payer may or may not see a prompt;
+--            or nobody could say for a day how the prompt ended
 -- A success wins over an earlier failure; nothing undoes a success.
 CREATE TABLE payments (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
