@@ -139,17 +139,16 @@ def test_a_failure_never_undoes_a_success(payment: Payment) -> None:
     assert (row["status"], row["payment_status"]) == ("succeeded", "paid")
 
 
-def test_money_that_comes_after_expiry_goes_to_review_with_its_receipt(
+def test_money_that_comes_after_expiry_takes_the_order_up_again(
     payment: Payment, order: Order, frozen_clock: Any
 ) -> None:
     scripted.call_back(payment.id, failure_body(payment.checkout_request_id, 1037))
     frozen_clock.forward(hours=1)
     orders.expire_due_orders()
-    assert scripted.call_back(payment.id, paid(payment)) == "review"
+    assert scripted.call_back(payment.id, paid(payment)) == "settled"
     row = scripted.payment_row(payment.id)
-    assert (row["status"], row["receipt"], row["settled_amount"]) == ("review", RECEIPT, 100)
-    assert (row["order_status"], row["payment_status"], row["paid"]) == ("cancelled", "review", 0)
-    assert row["review_reason"] == "the order is cancelled"
+    assert (row["status"], row["receipt"], row["settled_amount"]) == ("succeeded", RECEIPT, 100)
+    assert (row["order_status"], row["payment_status"], row["paid"]) == ("processing", "paid", 100)
 
 
 @pytest.mark.parametrize("amount", [99, 101, 1.5, 0])
