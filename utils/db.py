@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -29,13 +29,19 @@ from pymysql.cursors import DictCursor
 
 from utils import log, trace, wire
 from utils.errors import DatabaseBusy, DatabaseUnavailable, StaleRow
+from utils.fragments import Fragment as Fragment
+from utils.fragments import Params as Params
+from utils.fragments import StatementError as StatementError
+from utils.fragments import in_list as in_list
+from utils.fragments import names_in, put_together
+from utils.fragments import set_clause as set_clause
+from utils.fragments import where as where
 
 logger = log.get_logger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Row = dict[str, Any]
-Params = Mapping[str, Any]
 
 CHARSET = "utf8mb4"
 COLLATION = "utf8mb4_unicode_520_ci"  # the newest that MySQL and MariaDB share; tells emoji apart
@@ -51,39 +57,6 @@ TRIES = {ER.LOCK_DEADLOCK: 8, 3101: 8, ER.CHECKREAD: 8, 9007: 8, ER.LOCK_WAIT_TI
 # The connection is gone, or the server is on its way out: shutdown, killed (1927 MariaDB), idle too long (4031 MySQL).
 LOST = {CR.CR_CONNECTION_ERROR, CR.CR_CONN_HOST_ERROR, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST}
 LOST |= {CR.CR_SERVER_LOST_EXTENDED, ER.SERVER_SHUTDOWN, ER.CON_COUNT_ERROR, 1927, 4031}
-
-
-class StatementError(Exception):
-    """A statement and its parameters do not fit each other: a mistake of ours, found at the first run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fragment:
-    """A piece of SQL made of literals, with the values it binds."""
-
-    sql: str
-    params: dict[str, Any] = field(default_factory=dict)
-
-
-def where(fragments: Mapping[str, str], values: Params) -> Fragment:
-    """Join the fragments named by `values` with AND; each binds its value under its own name."""
-    chosen = [fragments[name] for name in values]
-    return Fragment("WHERE " + "\n  AND ".join(chosen) if chosen else "", dict(values))
-
-
-def set_clause(columns: Mapping[str, str], values: Params) -> Fragment:
-    """Write `SET` for the columns named by `values`; `columns` maps a field to its literal assignment."""
-    if not values:
-        raise StatementError("an UPDATE without a column to set")
-    return Fragment("SET " + ", ".join(columns[name] for name in values), dict(values))
-
-
-def in_list(name: str, values: Sequence[Any]) -> Fragment:
-    """Write the list of an `IN`, one bound value each."""
-    if not values:
-        raise StatementError(f"an empty IN list: {name}")
-    params = {f"{name}_{place}": value for place, value in enumerate(values)}
-    return Fragment("(" + ", ".join(f"%({key})s" for key in params) + ")", params)
 
 
 class Reader:
@@ -120,7 +93,7 @@ class Reader:
 
     @contextmanager
     def _run(self, sql: str, params: Params | None, fragments: Mapping[str, Fragment | str]) -> Iterator[DictCursor]:
-        statement, bound = _put_together(sql, params, fragments)
+        statement, bound = put_together(sql, params, fragments)
         tally = trace.tally()
         started = time.perf_counter()
         try:
@@ -158,7 +131,7 @@ class Tx(Reader):
     def insert_many(self, sql: str, rows: Sequence[Params]) -> int:
         """Insert rows with one multi-row statement: `sql` ends in `VALUES (…)` for one of them."""
         head, _, one = sql.rpartition("VALUES")
-        names = _names(one)
+        names = names_in(one)
         values: list[str] = []
         params: dict[str, Any] = {}
         for place, row in enumerate(rows):
@@ -384,31 +357,3 @@ def naming(errors: Mapping[str, Callable[[], Exception]]) -> Iterator[None]:
         if named is None:
             raise
         raise named() from error
-
-
-# --- putting a statement together
-
-
-@functools.lru_cache(maxsize=2048)
-def _names(sql: str) -> frozenset[str]:
-    return frozenset(re.findall(r"%\((\w+)\)s", sql))
-
-
-def _put_together(
-    sql: str, params: Params | None, fragments: Mapping[str, Fragment | str]
-) -> tuple[str, dict[str, Any]]:
-    bound = dict(params or {})
-    for name, fragment in fragments.items():
-        if f"{{{name}}}" not in sql:
-            raise StatementError(f"the statement has no place {{{name}}}")
-        sql = sql.replace(f"{{{name}}}", fragment if isinstance(fragment, str) else fragment.sql)
-        if isinstance(fragment, Fragment):
-            if twice := bound.keys() & fragment.params.keys():
-                raise StatementError(f"bound twice: {sorted(twice)}")
-            bound |= fragment.params
-    names = _names(sql)
-    if names != bound.keys():
-        raise StatementError(
-            f"missing parameters {sorted(names - bound.keys())}, unused {sorted(bound.keys() - names)}: {sql}"
-        )
-    return sql, bound

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import Any
 
 import pymysql
@@ -173,6 +174,19 @@ def test_a_verb_that_raises_leaves_nothing(rows: list[int]) -> None:
     assert count_of(rows[0]) == 0
 
 
+def test_an_attempt_that_raises_is_undone_and_what_was_done_before_it_stays(rows: list[int]) -> None:
+    def try_both(tx: db.Tx) -> None:
+        tx.execute_one(ADD_ONE, {"id": rows[0]})
+        with suppress(NotFound), tx.attempt():
+            tx.execute_one(ADD_ONE, {"id": rows[1]})
+            raise NotFound(what="order")
+        with tx.attempt():
+            tx.execute_one(ADD_ONE, {"id": rows[0]})
+
+    inside(try_both)
+    assert [count_of(row) for row in rows] == [2, 0]
+
+
 def test_a_transaction_inside_another_raises_and_names_both() -> None:
     with pytest.raises(db.StatementError, match=r"test_db\.connection_id opens .* inside .*test_db\.inside"):
         inside(lambda tx: connection_id())
@@ -234,7 +248,8 @@ def test_of_two_that_deadlock_both_succeed_and_the_counters_are_right(
             tx.execute_one(ADD_ONE, {"id": first})
             if len(tries) == 1:
                 crossed.wait()  # now each holds what the other wants
-            tx.execute_one(ADD_ONE, {"id": second})
+            with tx.attempt():  # which leaves a deadlock to the whole
+                tx.execute_one(ADD_ONE, {"id": second})
 
         both()
 
