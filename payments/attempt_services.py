@@ -24,18 +24,25 @@ GIVEN_UP_AT_ONCE = 50
 
 
 def insert_tx(
-    tx: db.Tx, *, order: db.Row, method: str, amount: Decimal, phone_number: str | None, user_id: int | None
+    tx: db.Tx,
+    *,
+    order: db.Row,
+    method: str,
+    amount: Decimal,
+    phone_number: str | None,
+    user_id: int | None,
+    typed_account: str | None = None,
 ) -> int:
     """Write an attempt down and return its id; an STK attempt takes the order's prompt with it."""
     now = clock.now()
     return tx.insert(
         """
         INSERT INTO payments
-            (order_id, method, status, amount, currency, phone_number, created_by, request_id,
+            (order_id, method, status, amount, currency, phone_number, typed_account, created_by, request_id,
              created_at, updated_at, prompt_until)
         VALUES
-            (%(order_id)s, %(method)s, 'created', %(amount)s, %(currency)s, %(phone_number)s, %(created_by)s,
-             %(request_id)s, %(now)s, %(now)s, %(prompt_until)s)
+            (%(order_id)s, %(method)s, 'created', %(amount)s, %(currency)s, %(phone_number)s, %(typed_account)s,
+             %(created_by)s, %(request_id)s, %(now)s, %(now)s, %(prompt_until)s)
         """,
         {
             "order_id": order["id"],
@@ -43,6 +50,7 @@ def insert_tx(
             "amount": amount,
             "currency": order["currency"],
             "phone_number": phone_number,
+            "typed_account": typed_account,
             "created_by": user_id,
             "request_id": trace.request_id(),
             "now": now,
@@ -67,6 +75,29 @@ def lock_payment_tx(tx: db.Tx, *, payment_id: int) -> tuple[db.Row, db.Row]:
         missing=NotFound(what="payment"),
     )
     return order, payment
+
+
+def find_told_twice_tx(tx: db.Tx, *, order_id: int, amount: Decimal) -> int | None:
+    """Return the prompt of an order that a confirmation without a known receipt tells of, None when there is none.
+
+    First one whose money is booked and lacks its receipt, then an open one; of several, the newest. Lock the order
+    first.
+    """
+    payment_id: int | None = tx.fetch_value(
+        """
+        SELECT id
+          FROM payments
+         WHERE order_id = %(order_id)s
+           AND method = 'mpesa_stk'
+           AND receipt IS NULL
+           AND (status IN ('succeeded', 'review') AND settled_amount = %(amount)s
+                OR status IN ('created', 'sent', 'unknown') AND amount = %(amount)s)
+         ORDER BY settled_amount IS NULL, id DESC
+         LIMIT 1
+        """,
+        {"order_id": order_id, "amount": amount},
+    )
+    return payment_id
 
 
 def read_payment_tx(tx: db.Tx, *, payment_id: int) -> Payment:

@@ -71,3 +71,10 @@ class CallbackAnswer(BaseModel):
 
     ResultCode: int = 0
     ResultDesc: str = "Accepted"
+
+
+class ValidationAnswer(BaseModel):
+    """What the provider reads about money that has not moved yet: `0`, or the code that tells the payer why not."""
+
+    ResultCode: str
+    ResultDesc: str

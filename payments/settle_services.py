@@ -14,7 +14,7 @@ from decimal import Decimal
 from orders import services as orders
 from payments import attempt_services as attempts
 from payments import ledger_services as ledger
-from utils import clock, db, log, money
+from utils import clock, db, log, money, trace
 from utils.errors import OrderClosed, OutOfStock
 
 logger = log.get_logger(__name__)
@@ -59,6 +59,8 @@ def settle_tx(tx: db.Tx, *, payment_id: int, success: Success, actor_id: int | N
         except OutOfStock:
             misfit = "the order had expired and its goods are sold: a refund is proposed"
     if misfit is not None:
+        if (twin_id := _find_twin_tx(tx, order, success)) is not None:
+            return _give_way_tx(tx, payment, twin_id)
         send_to_review_tx(tx, order=order, payment=payment, success=success, reason=misfit)
         return "review"
     logger.info(
@@ -130,6 +132,40 @@ def send_to_review_tx(tx: db.Tx, *, order: db.Row, payment: db.Row, success: Suc
     )
 
 
+def keep_unallocated_tx(tx: db.Tx, *, method: str, typed_account: str, success: Success, reason: str) -> str:
+    """Keep money that no order is known for; return `unallocated`, or `repeated` for a receipt that stands already."""
+    try:
+        payment_id = _insert_unallocated_tx(tx, method, typed_account, success, reason)
+    except BelongsElsewhere:
+        return "repeated"
+    ledger.post_unallocated_tx(tx, order_id=None, payment_id=payment_id, method=method, amount=success.amount)
+    logger.warning(
+        "money without an order",
+        payment_id=payment_id,
+        provider_ref=success.receipt,
+        source=success.source,
+        reason=reason,
+    )
+    return "unallocated"
+
+
+def is_known_tx(tx: db.Tx, *, receipt: str) -> bool:
+    """Tell whether a receipt stands on a payment."""
+    known = tx.fetch_value("SELECT id FROM payments WHERE receipt = %(receipt)s", {"receipt": receipt})
+    return known is not None
+
+
+def _give_way_tx(tx: db.Tx, payment: db.Row, twin_id: int) -> str:
+    """Close an attempt whose very money is booked as another payment of its order: nothing more has come.
+
+    The confirmation of a prompt was there first, and could not tell which prompt it was of.
+    """
+    reason = f"its money is booked as payment {twin_id}"
+    attempts.fail_tx(tx, payment_id=payment["id"], code="0", description=reason)
+    logger.info("payment gives way", payment_id=payment["id"], order_id=payment["order_id"], twin_id=twin_id)
+    return "repeated"
+
+
 def _meet_again_tx(tx: db.Tx, payment: db.Row, success: Success) -> str:
     """Take word of a payment that has its outcome: the same again, the receipt it lacked, or other money."""
     if success.receipt is None or success.receipt == payment["receipt"]:
@@ -186,6 +222,21 @@ def _book_tx(tx: db.Tx, payment: db.Row, success: Success) -> None:
         )
 
 
+def _find_twin_tx(tx: db.Tx, order: db.Row, success: Success) -> int | None:
+    """Return the payment of this order that has this receipt and this much money."""
+    twin_id: int | None = tx.fetch_value(
+        """
+        SELECT id
+          FROM payments
+         WHERE receipt = %(receipt)s
+           AND order_id = %(order_id)s
+           AND settled_amount = %(amount)s
+        """,
+        {"receipt": success.receipt, "order_id": order["id"], "amount": success.amount},
+    )
+    return twin_id
+
+
 def _write_review_tx(
     tx: db.Tx, payment: db.Row, success: Success, reason: str, *, amount: Decimal | None, receipt: str | None
 ) -> None:
@@ -212,6 +263,32 @@ def _write_review_tx(
                 "receipt": receipt,
                 "code": success.code,
                 "description": success.description,
+                "now": clock.now(),
+            },
+        )
+
+
+def _insert_unallocated_tx(tx: db.Tx, method: str, typed_account: str, success: Success, reason: str) -> int:
+    with db.naming(OWN_KEYS):
+        return tx.insert(
+            """
+            INSERT INTO payments
+                (method, status, amount, settled_amount, currency, typed_account, receipt, result_code, result_desc,
+                 review_reason, request_id, created_at, updated_at)
+            VALUES
+                (%(method)s, 'review', %(amount)s, %(amount)s, %(currency)s, %(typed_account)s, %(receipt)s, %(code)s,
+                 %(description)s, %(reason)s, %(request_id)s, %(now)s, %(now)s)
+            """,
+            {
+                "method": method,
+                "amount": success.amount,
+                "currency": money.CURRENCY,
+                "typed_account": typed_account,
+                "receipt": success.receipt,
+                "code": success.code,
+                "description": success.description,
+                "reason": reason,
+                "request_id": trace.request_id(),
                 "now": clock.now(),
             },
         )

@@ -1,0 +1,109 @@
+"""Money that customers pay by hand to the paybill: asked about before it moves, booked after it has moved.
+
+Owns nothing: its money is written down and booked by attempt_services and settle_services. Locks the order that was
+meant, and then its payments. Keeps: a receipt is one payment, whether STK, C2B or both tell of it.
+"""
+
+from __future__ import annotations
+
+import config
+from orders import services as orders
+from payments import attempt_services as attempts
+from payments import c2b
+from payments import settle_services as settlement
+from payments.callback_json import Unreadable
+from payments.schemas import ValidationAnswer
+from utils import db, log
+
+logger = log.get_logger(__name__)
+
+METHOD = "mpesa_c2b"
+LOWEST_AMOUNT = 1
+NOT_PAYABLE = {"cancelled", "returned"}
+
+ACCEPTED = ValidationAnswer(ResultCode="0", ResultDesc="Accepted")
+UNKNOWN_ACCOUNT = ValidationAnswer(ResultCode="C2B00012", ResultDesc="No order has this account number")
+WRONG_AMOUNT = ValidationAnswer(ResultCode="C2B00013", ResultDesc="This amount cannot be paid")
+ORDER_CLOSED = ValidationAnswer(ResultCode="C2B00016", ResultDesc="This order is paid or cancelled")
+
+
+# --- before the money moves
+
+
+def validate(*, body: str) -> ValidationAnswer:
+    """Say whether a payment by hand is welcome, out of one indexed read.
+
+    A failure of ours accepts it: money that fits nothing is kept for a person, a customer who was refused is gone.
+    """
+    try:
+        return _judge(c2b.parse(body))
+    except Exception:
+        logger.exception("validation failed, so the payment was accepted")
+        return ACCEPTED
+
+
+def _judge(payment: c2b.HandPayment) -> ValidationAnswer:
+    """Judge a payment that is about to be made.
+
+    Less than is due is welcome, because parts add up. So is more than is due: the payer has put in a round sum, or
+    has paid a part before; the rest is the order's balance, to be given back. To refuse it would lose the sale.
+    """
+    order = _find_order(db.reading(), payment.account)
+    if order is None:
+        return UNKNOWN_ACCOUNT
+    if payment.amount is not None and not LOWEST_AMOUNT <= payment.amount <= config.current().MPESA_MAX_AMOUNT:
+        return WRONG_AMOUNT
+    if order["status"] in NOT_PAYABLE or order["paid"] >= order["total"]:
+        return ORDER_CLOSED
+    return ACCEPTED
+
+
+# --- after it has moved
+
+
+def apply_tx(tx: db.Tx, callback: db.Row) -> str:
+    """Book what a confirmation tells of, once, and return what came of it. Raises Unreadable.
+
+    A registered shortcode confirms prompts too, with the prompt's own receipt: then it is the prompt's payment that
+    has come.
+    """
+    payment = c2b.parse(callback["body"])
+    if payment.receipt is None or not payment.amount:
+        raise Unreadable("no receipt or no amount")
+    success = settlement.Success(source="c2b", amount=payment.amount, receipt=payment.receipt)
+    order = _find_order(tx, payment.account)
+    if order is None:
+        return settlement.keep_unallocated_tx(
+            tx, method=METHOD, typed_account=payment.account, success=success, reason="no order has this account number"
+        )
+    locked_order = orders.lock_order_tx(tx, order_id=order["id"])
+    if settlement.is_known_tx(tx, receipt=payment.receipt):
+        return "repeated"
+    payment_id = attempts.find_told_twice_tx(tx, order_id=order["id"], amount=payment.amount)
+    if payment_id is None:
+        payment_id = attempts.insert_tx(
+            tx,
+            order=locked_order,
+            method=METHOD,
+            amount=payment.amount,
+            phone_number=None,
+            user_id=None,
+            typed_account=payment.account,
+        )
+    return settlement.settle_tx(tx, payment_id=payment_id, success=success)
+
+
+def _find_order(reader: db.Reader, account: str) -> db.Row | None:
+    """Return the order that an account means, None when it means none, or more than one."""
+    numbers = c2b.possible_numbers(account)
+    if not numbers:
+        return None
+    found = reader.fetch_all(
+        """
+        SELECT o.id, o.status, o.total, o.paid
+          FROM orders o
+         WHERE o.number IN {numbers}
+        """,
+        numbers=db.in_list("number", numbers),
+    )
+    return found[0] if len(found) == 1 else None
