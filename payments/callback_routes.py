@@ -1,6 +1,7 @@
 """Where the provider calls: each view takes what the door lets in, keeps it, and answers; the worker applies it.
 
-A view here reads, in this order: the token, the body, and calls one service that stores it.
+A view here reads, in this order: the token, the body, and calls one service that stores it. A validation alone is
+not stored, only answered.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response, request
 
-from payments import callback_services, door
-from payments.schemas import CallbackAnswer
+from payments import c2b_services, callback_services, door
+from payments.schemas import CallbackAnswer, ValidationAnswer
 from utils import web
 
 PREFIX = "/api/payments/callbacks"
@@ -31,4 +32,24 @@ def take_stk_callback(token: str) -> Response:
     payment_id = door.require_known_token("stk", token)
     body = door.read_body("stk")
     callback_services.receive(kind="stk", payment_id=payment_id, body=body, address=request.remote_addr or "")
+    return web.answer(CallbackAnswer())
+
+
+@bp.post("/c2b/<token>/validation")
+@bp.output(ValidationAnswer)
+@bp.doc(responses=[400, 413])
+def answer_c2b_validation(token: str) -> Response:
+    """Tell the provider whether a payment by hand is welcome; nothing has moved yet, and nothing is kept."""
+    door.require_known_token("c2b", token)
+    return web.answer(c2b_services.validate(body=door.read_body("c2b")))
+
+
+@bp.post("/c2b/<token>/confirmation")
+@bp.output(CallbackAnswer)
+@bp.doc(responses=[400, 413])
+def take_c2b_confirmation(token: str) -> Response:
+    """Take the provider's word that money was paid by hand: kept first, applied afterwards."""
+    door.require_known_token("c2b", token)
+    body = door.read_body("c2b")
+    callback_services.receive(kind="c2b", body=body, address=request.remote_addr or "")
     return web.answer(CallbackAnswer())

@@ -39,6 +39,14 @@ def callback_url(*, kind: str, payment_id: int) -> str:
     return f"{config.current().MPESA_CALLBACK_BASE_URL}/api/payments/callbacks/{kind}/{token}"
 
 
+def c2b_url(*, door: str) -> str:
+    """Return the address at which the provider asks about money paid by hand (`validation`), or tells of it
+    (`confirmation`). It is about no payment yet, so its token names the shortcode that is paid."""
+    settings = config.current()
+    number = f"{int(settings.MPESA_SHORTCODE):016x}"
+    return f"{settings.MPESA_CALLBACK_BASE_URL}/api/payments/callbacks/c2b/{number}{_sign('c2b', number)}/{door}"
+
+
 def _sign(kind: str, number: str) -> str:
     secret = config.current().MPESA_CALLBACK_SECRET.encode()
     return hmac.new(secret, f"{kind}:{number}".encode(), hashlib.sha256).hexdigest()

@@ -12,7 +12,10 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from payments import statement_file, statement_services
+import config
+from payments import callback_tokens, daraja, statement_file, statement_services
+from payments import token_services as tokens
+from payments.daraja_answers import ProviderError
 from payments.statement_file import Line, Unreadable
 from payments.statement_match_services import Match
 from payments.statement_services import Entry
@@ -99,3 +102,24 @@ def _with_progress(lines: Iterable[Line | Unreadable]) -> Iterator[Line | Unread
         yield line
         if count % TOLD_EVERY == 0:
             click.echo(f"{count} lines read", err=True)
+
+
+@payments_group.command("register-c2b")
+@with_appcontext
+def register_c2b() -> None:
+    """Tell the provider where it asks about money that is paid by hand, and where it tells of it."""
+    shortcode = config.current().MPESA_SHORTCODE
+    try:
+        is_new = tokens.with_token(
+            lambda token: daraja.register_c2b(
+                token=token,
+                validation_url=callback_tokens.c2b_url(door="validation"),
+                confirmation_url=callback_tokens.c2b_url(door="confirmation"),
+            )
+        )
+    except ProviderError as error:
+        raise click.ClickException(f"The provider did not register the addresses of {shortcode}: {error}.") from error
+    if is_new:
+        click.echo(f"The provider tells us now of what is paid to {shortcode} by hand.")
+    else:
+        click.echo(f"{shortcode} has its addresses already. Only the provider can change them: ask its support.")

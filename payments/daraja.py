@@ -1,4 +1,4 @@
-"""The way out to Daraja, Safaricom's API: three calls over HTTPS.
+"""The way out to Daraja, Safaricom's API, over HTTPS.
 
 Called outside of transactions only, and without holding a connection of the pool: the provider may take its time.
 Each call has a connection of its own. A kept one may have been closed by the other side meanwhile, and then nobody
@@ -72,6 +72,24 @@ def query(*, token: str, checkout_request_id: str) -> answers.QueryResult | None
     except requests.RequestException as error:
         raise answers.NotTaken("away", type(error).__name__) from error
     return answers.read_query(status, text)
+
+
+def register_c2b(*, token: str, validation_url: str, confirmation_url: str) -> bool:
+    """Tell the provider where payments by hand are asked about and told of; False when it knows already.
+
+    `Completed`: while the shop does not answer a validation, the money moves. Raises InvalidToken, Refused or NotTaken.
+    """
+    body = {
+        "ShortCode": config.current().MPESA_SHORTCODE,
+        "ResponseType": "Completed",
+        "ConfirmationURL": confirmation_url,
+        "ValidationURL": validation_url,
+    }
+    try:
+        status, text = _send("registration", "POST", "/mpesa/c2b/v2/registerurl", json=body, headers=_bearer(token))
+    except requests.RequestException as error:
+        raise answers.NotTaken("away", type(error).__name__) from error
+    return answers.read_registration(status, text)
 
 
 def _signature() -> dict[str, Any]:

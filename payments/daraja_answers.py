@@ -22,6 +22,7 @@ BUSY_CODES = {"500.003.02", "500.003.03"}  # spike arrest, quota; both come as H
 # `500.001.1001` is many things; here, and only here, the message is all there is to tell them apart.
 PERMANENT_MESSAGES = ("merchant does not exist", "wrong credentials")
 SUBSCRIBER_BUSY = "unable to lock subscriber"
+ALREADY_REGISTERED = "already registered"
 
 OPAQUE = re.compile(r"[\x21-\x7e]{1,100}\Z")
 CODE = re.compile(r"[A-Za-z0-9_.-]{1,30}\Z")
@@ -147,6 +148,24 @@ def read_query(status: int, text: str) -> QueryResult | None:
     if not finished or not CODE.match(code) or meaning_of(code) is Meaning.OPEN:
         return None
     return QueryResult(code, writable(answer.get("ResultDesc")))
+
+
+def read_registration(status: int, text: str) -> bool:
+    """Read the answer to a registration of addresses: True, or False when there were addresses before.
+
+    Raises InvalidToken, Refused, and NotTaken for anything that does not say what came of it.
+    """
+    answer = _read_object(text)
+    code, message = writable(answer.get("errorCode")), writable(answer.get("errorMessage"))
+    if status == 200 and set(writable(answer.get("ResponseCode"))) == {"0"}:  # `0`, or as many of them as it likes
+        return True
+    if ALREADY_REGISTERED in message.lower():
+        return False
+    if code in TOKEN_CODES:
+        raise InvalidToken(code, message)
+    if code.startswith("4"):
+        raise Refused(code, message)
+    raise NotTaken(code or str(status), message or writable(answer.get("ResponseDescription")))
 
 
 def _read_object(text: str) -> dict[str, Any]:

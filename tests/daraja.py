@@ -45,6 +45,7 @@ class Daraja:
     pushes: deque[Scripted] = field(default_factory=deque)
     queries: deque[Scripted] = field(default_factory=deque)
     tokens: deque[Scripted] = field(default_factory=deque)
+    registrations: deque[Scripted] = field(default_factory=deque)
     sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def request(self, _session: requests.Session, _method: str, url: str, **options: Any) -> requests.Response:
@@ -56,6 +57,7 @@ class Daraja:
             "generate": (self.tokens, self._give_token),
             "processrequest": (self.pushes, self._take_push),
             "query": (self.queries, self._say_open),
+            "registerurl": (self.registrations, self._register),
         }[kind]
         answer = scripted.popleft() if scripted else usual
         if callable(answer):
@@ -80,6 +82,10 @@ class Daraja:
     @staticmethod
     def _take_push(_body: dict[str, Any]) -> Answer:
         return accepted(f"ws_CO_{next(_numbers):018}")
+
+    @staticmethod
+    def _register(_body: dict[str, Any]) -> Answer:
+        return 200, {"OriginatorCoversationID": "1-2", "ResponseCode": "0", "ResponseDescription": "Success"}
 
     @staticmethod
     def _say_open(_body: dict[str, Any]) -> Answer:

@@ -78,6 +78,8 @@ OPEN = {
     "POST /api/auth/login",
     "POST /api/auth/register",
     "POST /api/auth/signup",
+    "POST /api/payments/callbacks/c2b/<token>/confirmation",
+    "POST /api/payments/callbacks/c2b/<token>/validation",
     "POST /api/payments/callbacks/stk/<token>",
 }
 PRIVATE = {"item_id", "order_id", "payment_id", "product_id", "user_id", "variant_id"}
