@@ -149,6 +149,7 @@ def _start(home: Path, *, socket_path: Path, engine: str, durable: bool) -> None
             stdout=output,
             stderr=output,
             cwd=home,
+            env=_environment(home),
             pass_fds=(pid_file.fileno(),),
             start_new_session=True,  # the terminal's Ctrl-C is for those who use the server
             check=True,
@@ -161,10 +162,28 @@ def _initialise(home: Path, program: server_program.Program) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     command = server_program.initialise_command(program, folder=fresh.name)
     with open(home / "server.log", "ab") as output:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=home, check=False)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=home,
+            env=_environment(home),
+            check=False,
+        )
     if done.returncode != 0:
         raise _failure(home, "The database could not be made")
     fresh.rename(home / "data")
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Return an environment with a temporary folder of the server's own.
+
+    A server that starts deletes every temporary table it finds there, and another that has just made one crashes.
+    """
+    temporary = home / "tmp"
+    temporary.mkdir(mode=0o700, exist_ok=True)
+    return {**os.environ, "TMPDIR": str(temporary)}
 
 
 def _wait_until_it_answers(home: Path, socket_path: Path) -> None:

@@ -104,6 +104,11 @@ def test_durable_server_flushes_at_every_commit(home, durable, flush):
         assert ask(url, "SELECT @@innodb_flush_log_at_trx_commit")[0][0] == flush
 
 
+def test_server_has_a_temporary_folder_of_its_own(home):
+    with enter(home) as url:
+        assert ask(url, "SELECT @@tmpdir") == ((str(home / "tmp"),),)
+
+
 def test_account_has_rights_on_databases_named_duka_only(home):
     with enter(home) as url:
         ask(url, "CREATE DATABASE duka_test_x")
