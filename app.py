@@ -23,7 +23,7 @@ from main import pages as main_pages
 from main import routes as main_routes
 from orders import handlers as order_handlers
 from orders import routes as order_routes
-from payments import callback_routes, simulator
+from payments import callback_routes, review_routes, simulator
 from payments import cli as payment_cli
 from payments import handlers as payment_handlers
 from payments import routes as payment_routes
@@ -41,6 +41,7 @@ BLUEPRINTS = [
     order_routes.bp,
     payment_routes.bp,
     callback_routes.bp,
+    review_routes.bp,
 ]
 
 # What happens when something has happened: topic -> handlers, each feature's own table.
@@ -62,6 +63,7 @@ HEADERS_FOR_SCRIPTS = ["ETag", "Idempotent-Replayed", "Location", "Retry-After",
 
 COMMANDS: list[click.Command] = [
     database_cli.db_group,
+    database_cli.outbox_group,
     auth_cli.create_admin,
     product_cli.catalogue_group,
     payment_cli.payments_group,

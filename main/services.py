@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import Gauge
 
+from payments import metrics_services as payment_metrics
 from utils import db, migrations, worker
 from utils.errors import DatabaseUnavailable
 
@@ -11,9 +12,6 @@ BEAT_MAY_BE_OLD = 4 * worker.HEARTBEAT_SECONDS
 
 OUTBOX_DUE = Gauge("duka_outbox_due", "Events that wait to be told")
 OUTBOX_DEAD = Gauge("duka_outbox_dead", "Events that were given up")
-CALLBACKS_DUE = Gauge("duka_callbacks_due", "Callbacks that wait to be applied")
-PAYMENTS_OPEN = Gauge("duka_payments_open", "Payments whose outcome is not known yet")
-PAYMENTS_IN_REVIEW = Gauge("duka_payments_in_review", "Payments that somebody must look at")
 
 
 def get_readiness() -> dict[str, str]:
@@ -38,22 +36,17 @@ def get_readiness() -> dict[str, str]:
 
 
 def refresh_gauges() -> None:
-    """Read the backlogs into the gauges, for /metrics."""
+    """Read the backlogs into the gauges, for /metrics; payments know theirs."""
+    payment_metrics.refresh_gauges()
     row = db.reading().require_one(
         """
         SELECT (SELECT COUNT(*) FROM outbox_events WHERE due_at IS NOT NULL) AS outbox_due,
-               (SELECT COUNT(*) FROM outbox_events WHERE dead_at IS NOT NULL) AS outbox_dead,
-               (SELECT COUNT(*) FROM provider_callbacks WHERE due_at IS NOT NULL) AS callbacks_due,
-               (SELECT COUNT(*) FROM payments WHERE status IN ('created', 'sent', 'unknown')) AS payments_open,
-               (SELECT COUNT(*) FROM payments WHERE status = 'review') AS payments_in_review
+               (SELECT COUNT(*) FROM outbox_events WHERE dead_at IS NOT NULL) AS outbox_dead
         """,
         missing=DatabaseUnavailable(),
     )
     OUTBOX_DUE.set(row["outbox_due"])
     OUTBOX_DEAD.set(row["outbox_dead"])
-    CALLBACKS_DUE.set(row["callbacks_due"])
-    PAYMENTS_OPEN.set(row["payments_open"])
-    PAYMENTS_IN_REVIEW.set(row["payments_in_review"])
 
 
 def is_shop_empty() -> bool:

@@ -1,11 +1,12 @@
-"""`flask payments …`: statements of the ledger, and the ledger against the provider's."""
+"""`flask payments …`: open prompts asked after, statements of the ledger, the ledger against the provider's."""
 
 from __future__ import annotations
 
 import csv
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +14,14 @@ import click
 from flask.cli import with_appcontext
 
 import config
-from payments import callback_tokens, daraja, statement_file, statement_services
+from payments import (
+    callback_tokens,
+    daraja,
+    metrics_services,
+    reconcile_services,
+    statement_file,
+    statement_services,
+)
 from payments import token_services as tokens
 from payments.daraja_answers import ProviderError
 from payments.statement_file import Line, Unreadable
@@ -24,12 +32,41 @@ from utils import clock, money
 COLUMNS = ("account", "time", "what", "reference", "receipt", "order", "debit", "credit", "balance")
 WIDTHS = (17, 19, 16, 26, 12, 9, 14, 14, 14)
 TOLD_EVERY = 100_000
+RECONCILED = "{:>10} {:<12} {:>12} {:>16} {:<8} {}"
 DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group("payments")
 def payments_group() -> None:
     """Look after the shop's money."""
+
+
+@payments_group.command("reconcile")
+@click.option("--all", "everything", is_flag=True, help="Ask after all of them, not only those whose time has come.")
+@with_appcontext
+def reconcile(everything: bool) -> None:
+    """Ask the provider now how the open prompts ended, and tell what came of each.
+
+    Exits with 1 when something stays odd: money that does not fit, a prompt that nobody can tell the end of after a
+    day, or a ledger that holds other than the payments say.
+    """
+    outcomes: Counter[str] = Counter()
+    odd = 0
+    click.echo(RECONCILED.format("payment", "order", "amount", "age", "was", "now"))
+    for asked in reconcile_services.ask_open(only_due=not everything):
+        outcomes[asked.outcome] += 1
+        odd += asked.is_odd
+        age, mark = str(timedelta(seconds=int(asked.age.total_seconds()))), "  <-- look at it" * asked.is_odd
+        amount = money.text(asked.amount)
+        line = RECONCILED.format(asked.payment_id, asked.order_number, amount, age, asked.status, asked.outcome)
+        click.echo(line + mark)
+    drift = metrics_services.read_drift()
+    told = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
+    click.echo(
+        f"{outcomes.total()} asked after{': ' + told if told else ''}. Ledger less payments: {money.text(drift)}."
+    )
+    if odd or drift:
+        raise SystemExit(1)
 
 
 @payments_group.command("statement")

@@ -66,6 +66,25 @@ class PaymentList(BaseModel):
     total_capped: bool | None = None
 
 
+class ReviewItem(BaseModel):
+    """Something that waits for a person: why, and what to do next."""
+
+    kind: Literal["check", "payment", "order", "attempt", "event"]
+    id: int | None
+    order_id: int | None
+    order_number: str | None = None
+    amount: Money | None = None
+    currency: str | None = None
+    receipt: str | None = None
+    since: Time | None = None
+    why: str
+    next: str
+
+
+class Review(BaseModel):
+    items: list[ReviewItem]
+
+
 class CallbackAnswer(BaseModel):
     """What the provider reads: accepted, whatever we make of it afterwards."""
 

@@ -1,4 +1,4 @@
-"""`flask db …`: the schema, the invariants, a client at the shop's database."""
+"""`flask db …`: the schema, the invariants, a client at the shop's database; `flask outbox …`: events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from flask.cli import with_appcontext
 
 import config
-from utils import checks, db, migrations
+from utils import checks, db, migrations, outbox
 
 
 @click.group("db")
@@ -55,3 +55,15 @@ def shell() -> None:
     # The password goes by the environment: an argument would stand in the process list.
     environment = {**config.environment(), "MYSQL_PWD": arguments["password"]}
     subprocess.run([*command, arguments["database"]], env=environment, check=False)  # noqa: S603 (our own arguments)
+
+
+@click.group("outbox")
+def outbox_group() -> None:
+    """Look after what is to be told."""
+
+
+@outbox_group.command("retry")
+@with_appcontext
+def retry() -> None:
+    """Have the events that were given up told again; mend first what kept them."""
+    click.echo(f"{outbox.retry_dead_events()} events will be told again.")

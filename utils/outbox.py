@@ -156,6 +156,21 @@ def postpone(tx: db.Tx, *, event_id: int, attempts: int, reason: str) -> None:
 
 
 @db.in_transaction
+def retry_dead_events(tx: db.Tx) -> int:
+    """Have every event that was given up told again, from the first wait on, and return how many they are."""
+    return tx.execute(
+        """
+        UPDATE outbox_events
+           SET dead_at = NULL,
+               due_at = %(now)s,
+               attempts = 0
+         WHERE dead_at IS NOT NULL
+        """,
+        {"now": clock.now()},
+    )
+
+
+@db.in_transaction
 def delete_told_events(tx: db.Tx) -> int:
     """Delete events that were told long ago; the worker calls it every hour."""
     return tx.execute(
