@@ -7,8 +7,10 @@ in turns with it, so that a machine that is slow today, or for a second, is slow
 from __future__ import annotations
 
 import argparse
+import os
 import pickle
 import random
+import signal
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -37,6 +39,9 @@ DETAIL = "GET /api/products/<id>, random product"
 SORTS = ("newest", "price", "-price", "name", "rating")
 RECORDED_BODIES = 500
 ROW = "{:<48} {:>9} {:>10}  {:<23} {:<22}"
+
+
+LOAD_BEFORE = os.getloadavg()[0]
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,8 @@ def _read_arguments() -> Plan:
 def _measure(plan: Plan, signals: processes.Signals) -> list[measures.Line]:
     with ExitStack() as closing:
         started, url = closing.enter_context(bench_ground.everything(signals))
-        generator = closing.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
+        ignore_interrupts = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+        generator = closing.enter_context(ProcessPoolExecutor(1, get_context("spawn"), **ignore_interrupts))
         migrations.apply(url, tell=measures.tell)
         app = create_app(config.load({**started.environment, "LOG_LEVEL": "ERROR"}))
         closing.callback(db.close_pool)
@@ -153,6 +159,7 @@ def _record_bodies(path: Path, place: bench_load.Place, lists: list[bytes], deta
 def _print_head(plan: Plan, started: bench_ground.Processes) -> None:
     measures.tell("")
     print(f"bin/bench, {clock.now():%Y-%m-%d %H:%M} UTC, on {bench_ground.describe_machine()}")
+    print(f"load average before: {LOAD_BEFORE:.1f}; a busy machine costs the shop, which waits for the database, more")
     print(f"web: {started.web_command()}")
     print(
         f"{plan.rounds} rounds of {plan.seconds:g} s in turns, {plan.connections} connections from one other process; "

@@ -158,6 +158,15 @@ def processes_of(root: int) -> list[int]:
     return found
 
 
+def cpu_seconds(root: int) -> float:
+    """Return the processor time that a process and those below it have taken; 0 where there is no /proc to ask."""
+    ticks = 0
+    for pid in processes_of(root) if Path("/proc/self/stat").exists() else []:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 @dataclass(frozen=True)
 class Memory:
     """MiB: of the whole tree with shared pages counted once, and of its largest process with all it shares."""

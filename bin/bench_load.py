@@ -39,6 +39,11 @@ class Load:
     unexpected: bytes = b""
 
     @property
+    def requests(self) -> int:
+        """Return how many were answered, counted or not."""
+        return self.answers.total() + self.uncounted.total()
+
+    @property
     def rate(self) -> float:
         """Return good answers a second."""
         return sum(number for status, number in self.answers.items() if status < 400) / self.seconds

@@ -86,14 +86,22 @@ def compare_pages(
 ) -> Line:
     """Load the shop and the bare view with the same requests, in turns."""
     plans = bench.dealt(requests)
-    pairs, busy = [], []
+    rates: list[list[float]] = [[], []]
+    costs: list[list[float]] = [[], []]
+    busy = []
     for _ in bench.rounds_of(what):
-        loads = [bench.elsewhere(bench_load.run_for, served.place, plans, bench.seconds) for served in (shop, bare)]
-        for load in loads:
+        for place, served in enumerate((shop, bare)):
+            before = bench_ground.cpu_seconds(served.process.pid)
+            load = bench.elsewhere(bench_load.run_for, served.place, plans, bench.seconds)
             _need_only(load, {200})
-        pairs.append((loads[0].rate, loads[1].rate))
-        busy.append(loads[1].generator_busy)
-    return _ratio_line(what, pairs, target, note=f"load generator busy {max(busy):.0%} of a core at most")
+            rates[place].append(load.rate)
+            costs[place].append((bench_ground.cpu_seconds(served.process.pid) - before) / load.requests * 1e6)
+            busy.append(load.generator_busy)
+    note = (
+        f"CPU of the web server a request: shop {min(costs[0]):.0f} us, yardstick {min(costs[1]):.0f} us; "
+        f"load generator at most {max(busy):.0%} of a core"
+    )
+    return _ratio_line(what, list(zip(*rates, strict=True)), target, note=note)
 
 
 def compare_checkouts(
