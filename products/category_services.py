@@ -120,6 +120,7 @@ def _change(tx: db.Tx, *, slug: str, changes: dict[str, Any]) -> str:
                 {"id": category["id"]},
                 set=db.set_clause(COLUMNS, values | {"updated_at": clock.now()}),
             )
+        _mark_products_tx(tx, category["id"])
     return str(values.get("slug", slug))
 
 
@@ -256,6 +257,30 @@ def _place_tx(tx: db.Tx, category_id: int, parent: str | None) -> int | None:
     if len(line) + height > DEEPEST:
         raise InvalidFields(fields={"parent": f"a tree has {DEEPEST} levels at most"})
     return parent_id
+
+
+def _mark_products_tx(tx: db.Tx, category_id: int) -> None:
+    """Count an edit of every product in and below a category: they show its name and slug."""
+    tx.execute(
+        """
+        UPDATE products
+           SET version = version + 1,
+               updated_at = %(now)s
+         WHERE deleted_at IS NULL
+           AND category_id IN (
+               WITH RECURSIVE below AS (
+                    SELECT c.id
+                      FROM categories c
+                     WHERE c.id = %(id)s
+                     UNION ALL
+                    SELECT c.id
+                      FROM below b
+                      JOIN categories c ON c.parent_id = b.id)
+               SELECT b.id
+                 FROM below b)
+        """,
+        {"id": category_id, "now": clock.now()},
+    )
 
 
 # --- rows

@@ -8,33 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from products import texts
+from products import shelf_services, texts
+from products.shelf_services import FOUND
 from utils import db, paging
 from utils.errors import BadCursor
-from utils.money import CURRENCY
 
 SKU_SCORE = 1_000_000_000  # above every score of words: who types a SKU wants that one
 MOST_RELATED = 4
-
-LISTED = """
-       p.id, p.slug, p.name, p.price, p.price_max, p.compare_at_price, p.options, p.rating, p.review_count,
-       p.created_at,
-       (SELECT c.slug
-          FROM categories c
-         WHERE c.id = p.category_id) AS category,
-       (SELECT i.url
-          FROM product_images i
-         WHERE i.product_id = p.id
-           AND i.position = 1) AS image_url,
-       (SELECT CAST(SUM(v.stock) AS SIGNED)
-          FROM variants v
-         WHERE v.product_id = p.id
-           AND v.deleted_at IS NULL) AS stock
-"""
 
 FILTERS = {
     "deleted_at": "p.deleted_at <=> %(deleted_at)s",  # bound to NULL: what is for sale
@@ -49,8 +33,8 @@ FILTERS = {
               JOIN categories c ON c.parent_id = b.id)
        SELECT b.id
          FROM below b)""",
-    "min_price": "p.price >= %(min_price)s",
-    "max_price": "p.price <= %(max_price)s",
+    "min_price": "p.live_price >= %(min_price)s",
+    "max_price": "p.live_price <= %(max_price)s",
     "in_stock": """EXISTS (
        SELECT 1
          FROM variants v
@@ -73,19 +57,21 @@ FILTERS = {
        HAVING COUNT(*) = JSON_EXTRACT(%(options)s, '$.names'))""",
 }
 
-# The rows behind a cursor. The first condition of a pair lets the index begin there, the second is exact.
+# Where a page begins: the first condition lets the index begin there, the second is exact. Before the first row,
+# `living_…` is bound to the lowest value there is, which leaves out the deleted, whose column is NULL.
 AFTER = {
     "newest_id": "p.id < %(newest_id)s",
-    "price_from": "p.price >= %(price_from)s",
-    "price_id": "(p.price > %(price_from)s OR p.id > %(price_id)s)",
-    "price_to": "p.price <= %(price_to)s",
-    "price_down_id": "(p.price < %(price_to)s OR p.id < %(price_down_id)s)",
-    "name_from": "p.name >= %(name_from)s",
-    "name_id": "(p.name > %(name_from)s OR p.id > %(name_id)s)",
-    "rating_to": "(p.rating <= %(rating_to)s OR p.rating IS NULL)",
-    "rating_id": "(p.rating < %(rating_to)s OR p.rating IS NULL OR p.id < %(rating_id)s)",
-    "unrated": "p.rating <=> %(unrated)s",
-    "unrated_id": "p.id < %(unrated_id)s",
+    "living_price": "p.live_price >= %(living_price)s",
+    "price_from": "p.live_price >= %(price_from)s",
+    "price_id": "(p.live_price > %(price_from)s OR (p.live_price = %(price_from)s AND p.id > %(price_id)s))",
+    "price_to": "p.live_price <= %(price_to)s",
+    "price_down_id": "(p.live_price < %(price_to)s OR (p.live_price = %(price_to)s AND p.id < %(price_down_id)s))",
+    "living_name": "p.live_name >= %(living_name)s",
+    "name_from": "p.live_name >= %(name_from)s",
+    "name_id": "(p.live_name > %(name_from)s OR (p.live_name = %(name_from)s AND p.id > %(name_id)s))",
+    "living_rating": "p.live_rating >= %(living_rating)s",
+    "rating_to": "p.live_rating <= %(rating_to)s",
+    "rating_id": "(p.live_rating < %(rating_to)s OR (p.live_rating = %(rating_to)s AND p.id < %(rating_id)s))",
 }
 AFTER_FOUND = {
     "score_to": "hit.score <= %(score_to)s",
@@ -94,12 +80,21 @@ AFTER_FOUND = {
 
 SORTS = {
     "newest": "p.id DESC",
-    "price": "p.price, p.id",
-    "-price": "p.price DESC, p.id DESC",
-    "name": "p.name, p.id",
-    "rating": "p.rating DESC, p.id DESC",  # NULL is below every number, so last
+    "price": "p.live_price, p.id",
+    "-price": "p.live_price DESC, p.id DESC",
+    "name": "p.live_name, p.id",
+    "rating": "p.live_rating DESC, p.id DESC",  # without a review 0, so last
 }
 SORTS_FOUND = {"relevance": "hit.score DESC, p.id DESC"}
+# What a page is cut by besides the id: the key of its cursor.
+KEYS = {
+    "newest": "",
+    "price": ", p.live_price AS sort_key",
+    "-price": ", p.live_price AS sort_key",
+    "name": ", p.live_name AS sort_key",
+    "rating": ", p.live_rating AS sort_key",
+}
+KEYS_FOUND = {"relevance": ", hit.score AS sort_key"}
 
 # What a search finds, each product with its score: by words of name and description, or of the name alone when it
 # has no word that a full-text index holds; and whatever has just this SKU.
@@ -134,11 +129,11 @@ ALL_PRODUCTS = "products p"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How a sort's cursor is made and read: the key column, and the conditions behind a row."""
+    """How a sort goes on behind a row, its conditions in AFTER and how its key is read, and what it begins with."""
 
-    key: str | None
     after: tuple[str, ...]
-    read: Callable[[str], Any] = str
+    read: tuple[Callable[[str], Any], ...]
+    lowest: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _read_number(text: str) -> int:
@@ -155,24 +150,19 @@ def _read_amount(text: str) -> Decimal:
     return amount
 
 
-def _read_rating(text: str) -> Decimal | None:
-    return None if text == "None" else _read_amount(text)
-
-
 def _read_name(text: str) -> str:
     text.encode()  # a lone surrogate is a UnicodeError, and so a bad cursor
     return text
 
 
 ORDERS = {
-    "newest": Order(None, ("newest_id",)),
-    "price": Order("price", ("price_from", "price_id"), _read_amount),
-    "-price": Order("price", ("price_to", "price_down_id"), _read_amount),
-    "name": Order("name", ("name_from", "name_id"), _read_name),
-    "rating": Order("rating", ("rating_to", "rating_id"), _read_rating),
-    "relevance": Order("score", ("score_to", "score_id"), _read_number),
+    "newest": Order(("newest_id",), (_read_number,)),
+    "price": Order(("price_from", "price_id"), (_read_amount, _read_number), {"living_price": 0}),
+    "-price": Order(("price_to", "price_down_id"), (_read_amount, _read_number), {"living_price": 0}),
+    "name": Order(("name_from", "name_id"), (_read_name, _read_number), {"living_name": ""}),
+    "rating": Order(("rating_to", "rating_id"), (_read_amount, _read_number), {"living_rating": 0}),
+    "relevance": Order(("score_to", "score_id"), (_read_number, _read_number)),
 }
-UNRATED = ("unrated", "unrated_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,33 +213,36 @@ def list_products(
     """
     filters = filters or filters_of()
     sort = sort or ("relevance" if filters.search else "newest")
-    order = ORDERS[sort]
-    values = {**filters.values, **(_values_after(cursor, sort, order) if cursor else {})}
+    values = {**filters.values, **_values_of_place(sort, cursor)}
+    reader = db.reading()
     if filters.search:
-        rows = db.reading().fetch_all(
-            "SELECT hit.score," + LISTED + "FROM {found}\n{where}\nORDER BY {order}\nLIMIT %(limit)s",
+        found = reader.fetch_all(
+            "SELECT {found}{key}\nFROM {source}\n{where}\nORDER BY {order}\nLIMIT %(limit)s",
             {**filters.search, "limit": limit + 1},
-            found=FOUND_BY_WORDS if filters.words else FOUND_BY_NAME,
+            found=FOUND,
+            key=(KEYS | KEYS_FOUND)[sort],
+            source=FOUND_BY_WORDS if filters.words else FOUND_BY_NAME,
             where=db.where(FILTERS | AFTER | AFTER_FOUND, values),
             order=(SORTS | SORTS_FOUND)[sort],
         )
     else:
-        rows = db.reading().fetch_all(
-            "SELECT" + LISTED + "FROM products p\n{where}\nORDER BY {order}\nLIMIT %(limit)s",
+        found = reader.fetch_all(
+            "SELECT {found}{key}\nFROM products p\n{where}\nORDER BY {order}\nLIMIT %(limit)s",
             {"limit": limit + 1},
+            found=FOUND,
+            key=KEYS[sort],
             where=db.where(FILTERS | AFTER, values),
             order=SORTS[sort],
         )
-    page = paging.cut(rows, limit, lambda row: _cursor_of(row, sort, order))
-    return paging.Page([listed(row) for row in page.items], page.next_cursor)
+    page = paging.cut(found, limit, lambda row: _cursor_of(sort, row))
+    return paging.Page(shelf_services.show(reader, page.items), page.next_cursor)
 
 
-def list_related(*, product_id: int, category_id: int) -> list[db.Row]:
-    """Return a few other products of the same category, the newest first."""
-    rows = db.reading().fetch_all(
-        "SELECT"
-        + LISTED
-        + """
+def find_related(*, product_id: int, category_id: int) -> list[db.Row]:
+    """Find a few other products of the same category, the newest first, for shelf_services.show."""
+    return db.reading().fetch_all(
+        """
+        SELECT {found}
           FROM products p
          WHERE p.category_id = %(category_id)s
            AND p.deleted_at IS NULL
@@ -258,17 +251,8 @@ def list_related(*, product_id: int, category_id: int) -> list[db.Row]:
          LIMIT %(most)s
         """,
         {"category_id": category_id, "product_id": product_id, "most": MOST_RELATED},
+        found=FOUND,
     )
-    return [listed(row) for row in rows]
-
-
-def listed(row: db.Row) -> db.Row:
-    """Finish a row of LISTED into the shape of the contract."""
-    stock = row["stock"] = row["stock"] or 0
-    row["in_stock"] = stock > 0
-    row["currency"] = CURRENCY
-    row["options"] = json.loads(row["options"])
-    return row
 
 
 def count_products(*, filters: Filters) -> tuple[int, bool]:
@@ -295,12 +279,14 @@ def source_of(filters: Filters) -> str:
     return FOUND_BY_WORDS if filters.words else FOUND_BY_NAME
 
 
-def _cursor_of(row: db.Row, sort: str, order: Order) -> str:
-    return paging.encode(sort, row["id"]) if order.key is None else paging.encode(sort, row[order.key], row["id"])
+def _cursor_of(sort: str, row: db.Row) -> str:
+    key = [row["sort_key"]] if "sort_key" in row else []
+    return paging.encode(sort, *key, row["id"])
 
 
-def _values_after(cursor: str, sort: str, order: Order) -> dict[str, Any]:
-    readers = (_read_number,) if order.key is None else (order.read, _read_number)
-    key = paging.decode(cursor, sort, *readers)
-    names = UNRATED if order.key == "rating" and key[0] is None else order.after
-    return dict(zip(names, key, strict=True))
+def _values_of_place(sort: str, cursor: str | None) -> Mapping[str, Any]:
+    """Return what AFTER binds for the place where a page begins. Raises BadCursor."""
+    order = ORDERS[sort]
+    if not cursor:
+        return order.lowest
+    return dict(zip(order.after, paging.decode(cursor, sort, *order.read), strict=True))

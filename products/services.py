@@ -10,15 +10,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
-from products import category_services, drafts, search_services, texts, variant_services
+from products import category_services, drafts, search_services, shelf_services, texts, variant_services
 from products.drafts import Draft, Image, Variant
+from products.kept import Kept
 from utils import clock, db
 from utils.errors import NotFound, PreconditionFailed, SlugTaken
-from utils.money import CURRENCY
 
 SLUG_TRIES = 5
+MOST_KEPT = 16_000_000  # characters of what only the page of one product shows, as JSON: a fifth of it as dicts
+
+_kept: Kept[str] = Kept(MOST_KEPT)
 
 KEYS = {
     "id": "p.id = %(id)s AND p.deleted_at IS NULL",
@@ -29,39 +34,60 @@ KEYS = {
 def get_product(*, key: str) -> dict[str, Any]:
     """Return a product by id or slug, whole: variants, images, breadcrumbs, related. Raises NotFound."""
     reader = db.reading()
-    rows = reader.fetch_all(
+    variants = reader.fetch_all(
         """
-        SELECT p.id, p.slug, p.name, p.description, p.vendor, p.price, p.price_max, p.compare_at_price, p.options,
-               p.rating, p.review_count, p.version, p.category_id, p.created_at, p.updated_at, i.url, i.alt
+        SELECT p.id, {stamp}, p.category_id, v.id AS variant_id, v.stock
           FROM products p
-          LEFT JOIN product_images i ON i.product_id = p.id
+          JOIN variants v ON v.product_id = p.id AND v.deleted_at IS NULL
         {where}
-         ORDER BY i.position
         """,
+        stamp=shelf_services.STAMP,
         where=db.where(KEYS, _key(key)),
     )
-    if not rows:
+    if not variants:
         raise NotFound(what="product")
-    product = dict(rows[0])
-    category_id = product.pop("category_id")
-    crumbs = category_services.list_breadcrumbs(category_id=category_id) if category_id else []
-    images = [{"url": row["url"], "alt": row["alt"]} for row in rows if row["url"]]
-    variants = variant_services.list_variants(reader, product_id=product["id"])
-    stock = sum(variant["stock"] for variant in variants)
-    return product | {
-        "options": json.loads(product["options"]),
-        "currency": CURRENCY,
-        "stock": stock,
-        "in_stock": stock > 0,
-        "category": crumbs[-1]["slug"] if crumbs else None,
-        "image_url": images[0]["url"] if images else None,
-        "images": images,
-        "variants": variants,
-        "breadcrumbs": crumbs,
-        "related": search_services.list_related(product_id=product["id"], category_id=category_id)
-        if category_id
-        else [],
-    }
+    product_id, stamp, category_id = (variants[0][name] for name in ("id", "stamp", "category_id"))
+    stocks = {row["variant_id"]: row["stock"] for row in variants}
+    rest = _read_rest(reader, product_id, stamp, category_id)
+    related = search_services.find_related(product_id=product_id, category_id=category_id) if category_id else []
+    shown = shelf_services.show(reader, [{"id": product_id, "stamp": stamp, "stock": sum(stocks.values())}, *related])
+    if not shown or shown[0]["id"] != product_id:
+        raise NotFound(what="product")
+    for variant in rest["variants"]:
+        variant["stock"] = stocks.get(variant["id"], 0)
+        variant["in_stock"] = variant["stock"] > 0
+    return shown[0] | rest | {"version": int(stamp.partition(" ")[0]), "related": shown[1:]}
+
+
+def _read_rest(reader: db.Reader, product_id: int, stamp: str, category_id: int | None) -> dict[str, Any]:
+    """Return what only the page of one product shows, stock apart."""
+    text = _kept.find(product_id, stamp)
+    if text is None:
+        rows = reader.fetch_all(
+            """
+            SELECT p.description, p.vendor, p.updated_at, i.url, i.alt
+              FROM products p
+              LEFT JOIN product_images i ON i.product_id = p.id
+             WHERE p.id = %(id)s
+             ORDER BY i.position
+            """,
+            {"id": product_id},
+        )
+        rest = {
+            "description": rows[0]["description"],
+            "vendor": rows[0]["vendor"],
+            "images": [{"url": row["url"], "alt": row["alt"]} for row in rows if row["url"]],
+            "variants": variant_services.list_variants(reader, product_id=product_id),
+            "breadcrumbs": category_services.list_breadcrumbs(category_id=category_id) if category_id else [],
+            "updated_at": rows[0]["updated_at"],
+        }
+        text = json.dumps(rest, default=str, ensure_ascii=False)
+        _kept.keep(product_id, stamp, text, size=len(text))
+    read: dict[str, Any] = json.loads(text)
+    read["updated_at"] = datetime.fromisoformat(read["updated_at"])
+    for variant in read["variants"]:
+        variant["price"] = Decimal(variant["price"])
+    return read
 
 
 def _key(key: str) -> dict[str, int | str]:

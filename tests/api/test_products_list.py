@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import pytest
 from flask.testing import FlaskClient
 
-from products import services
+from products import category_services, search_services, services
 from tests import factories
-from utils import db
+from utils import clock, db
 
 MakeProduct = Callable[..., factories.Product]
 SORTS = ["newest", "price", "-price", "name", "rating"]
@@ -30,7 +30,10 @@ def found(client: FlaskClient, **parameters: Any) -> list[str]:
 
 @db.in_transaction
 def rate(tx: db.Tx, product_id: int, rating: str) -> None:
-    tx.execute_one("UPDATE products SET rating = %(rating)s WHERE id = %(id)s", {"id": product_id, "rating": rating})
+    tx.execute_one(
+        "UPDATE products SET rating = %(rating)s, version = version + 1 WHERE id = %(id)s",
+        {"id": product_id, "rating": rating},
+    )
 
 
 @pytest.fixture
@@ -246,11 +249,81 @@ def test_a_cursor_that_is_not_ours_is_refused(client: FlaskClient, sort: str, cu
     assert (answer.status_code, answer.get_json()["code"]) == (400, "bad_cursor")
 
 
-def test_a_plain_list_takes_one_statement_whatever_its_filters(
-    client: FlaskClient, make_product: MakeProduct, count_statements: Callable[[Callable[[], Any]], int]
+def test_a_list_takes_one_statement_and_another_for_what_is_new_in_it(
+    client: FlaskClient, count_statements: Callable[[Callable[[], Any]], int]
 ) -> None:
-    for _ in range(3):
-        make_product()
-    for query in ("", "?sort=price&limit=2", "?category=x&in_stock=1&option.Size=M&min_price=1&q=tea"):
-        assert count_statements(lambda query=query: client.get(f"/api/products{query}")) == 1
+    for number in range(3):
+        make(f"Tea {number}", category="Drinks", variants=[{"options": {"Size": "M"}, "stock": 1}])
+    edited_elsewhere()
+    for query in ("", "?sort=price&limit=2", "?category=drinks&in_stock=1&option.Size=M&min_price=1&q=tea"):
+        assert count_statements(lambda query=query: client.get(f"/api/products{query}")) == (2 if query == "" else 1)
     assert count_statements(lambda: client.get("/api/products?count=1&facets=1")) == 5
+
+
+@db.in_transaction
+def edited_elsewhere(tx: db.Tx) -> None:
+    tx.execute("UPDATE products SET name = CONCAT(name, '!'), version = version + 1")
+
+
+def test_what_another_process_changed_is_listed_at_once(client: FlaskClient) -> None:
+    make("Tea", category="Drinks")
+    assert found(client) == ["Tea"]
+    edited_elsewhere()
+    assert found(client) == ["Tea!"]
+    category_services.change_category(slug="drinks", changes={"slug": "hot"})
+    assert client.get("/api/products").get_json()["items"][0]["category"] == "hot"
+
+
+@db.in_transaction
+def fill(tx: db.Tx, products: int) -> None:
+    """Write many products at once, with many that are alike, and some of them deleted."""
+    now = clock.now()
+    tx.insert_many(
+        """
+        INSERT INTO products
+            (slug, name, description, price, price_max, rating, created_at, updated_at, deleted_at)
+        VALUES
+            (%(slug)s, %(name)s, '', %(price)s, %(price)s, %(rating)s, %(now)s, %(now)s, %(deleted_at)s)
+        """,
+        [
+            {
+                "slug": f"p-{number}",
+                "name": f"P {number % 5}",
+                "price": 100 + number % 7,
+                "rating": [None, None, None, "4.50"][number % 4],
+                "now": now,
+                "deleted_at": now if number % 10 == 3 else None,
+            }
+            for number in range(products)
+        ],
+    )
+
+
+def read_rows() -> int:
+    """Return how many rows this connection has read, sorted rows counted again."""
+    rows = db.reading().fetch_all("SHOW SESSION STATUS")
+    return sum(int(row["Value"]) for row in rows if row["Variable_name"] in READ)
+
+
+READ = {"Handler_read_key", "Handler_read_next", "Handler_read_prev", "Handler_read_rnd", "Handler_read_rnd_next"} | {
+    "Handler_read_first",
+    "Handler_read_last",
+    "Sort_rows",
+}
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_the_last_page_costs_what_the_first_one_costs(app: Any, sort: str) -> None:
+    fill(3000)
+    db.reading().fetch_all("ANALYZE TABLE products")
+    costs, cursor = [], None
+    while True:
+        before = read_rows()
+        page = search_services.list_products(sort=sort, limit=50, cursor=cursor)
+        costs.append(read_rows() - before)
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert len(costs) == 54
+    asked, again = read_rows(), read_rows()
+    assert max(costs) - (again - asked) < 51 * 8, "besides what the question itself reads"
