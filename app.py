@@ -12,6 +12,7 @@ from apiflask import APIFlask
 
 import config
 import extensions
+from admin import routes as admin_routes
 from auth import cli as auth_cli
 from auth import handlers as auth_handlers
 from auth import routes as auth_routes
@@ -42,6 +43,7 @@ BLUEPRINTS = [
     payment_routes.bp,
     callback_routes.bp,
     review_routes.bp,
+    admin_routes.bp,
 ]
 
 # What happens when something has happened: topic -> handlers, each feature's own table.

@@ -38,6 +38,7 @@ TAGS = {
     "Cart": "What a customer or a guest is about to buy",
     "Orders": "From the cart to the customer's door",
     "Payments": "M-Pesa prompts and what came of them",
+    "Administration": "What staff look at to run the shop",
 }
 
 PROBLEMS = {

@@ -15,7 +15,7 @@ import config
 from orders import states
 from orders.schemas import Order, OrderChange
 from products import stock_services as stock
-from utils import clock, db, idempotency, outbox, trace
+from utils import audit, clock, db, idempotency, outbox, trace
 from utils.errors import AlreadyPaid, IllegalTransition, NotFound, OrderClosed, OrderInReview, PaymentInProgress
 
 # A prompt lives a minute or two on the phone; the order must not expire under the payer's hand.
@@ -45,6 +45,12 @@ def change_order(tx: db.Tx, *, order_id: int, change: OrderChange, actor_id: int
         _move_tx(tx, order=locked_order, to=change.status, actor_id=actor_id, reason=change.note or "")
     elif change.note:
         add_event_tx(tx, order_id=order_id, name="order.noted", actor_id=actor_id, reason=change.note)
+    given = change.model_dump(exclude_none=True)
+    if given:
+        was = {name: locked_order[name] for name in given if name != "note"}  # the order's own note is the customer's
+        audit.record_tx(
+            tx, action="order.changed", actor_id=actor_id, target=f"order:{order_id}", before=was, after=given
+        )
 
 
 def _require_payment(order: db.Row, wanted: str) -> None:
@@ -68,6 +74,15 @@ def cancel_order(
     _move_tx(tx, order=locked_order, to="cancelled", actor_id=user_id, reason=reason)
     if locked_order["paid"] > locked_order["refunded"]:
         send_to_review_tx(tx, order_id=order_id, reason="cancelled after payment: a refund is due")
+    if locked_order["user_id"] != user_id:
+        audit.record_tx(
+            tx,
+            action="order.cancelled",
+            actor_id=user_id,
+            target=f"order:{order_id}",
+            before={"status": locked_order["status"]},
+            after={"status": "cancelled", "reason": reason},
+        )
     order = read_order(tx, order_id=order_id, user_id=user_id, sees_all=manages)
     idempotency.keep_tx(tx, claim, status_code=200, body=order.model_dump_json())
     stock.give_back_tx(tx, order_id=order_id, reason="order cancelled", actor_id=user_id)

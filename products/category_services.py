@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from products import texts
-from utils import clock, db
+from utils import audit, clock, db
 from utils.errors import CategoryCycle, CategoryInUse, InvalidFields, NotFound, SlugTaken
 
 DEEPEST = 10
@@ -81,32 +81,41 @@ def list_paths() -> dict[int, list[str]]:
     return paths
 
 
-def create_category(*, name: str, slug: str | None = None, parent: str | None = None) -> dict[str, Any]:
+def create_category(
+    *, name: str, slug: str | None = None, parent: str | None = None, actor_id: int | None = None
+) -> dict[str, Any]:
     """Make a category. Raises SlugTaken for a slug that was asked for, InvalidFields for an unknown parent."""
-    return get_category(slug=_create(name=name, slug=slug, parent=parent))
+    return get_category(slug=_create(name=name, slug=slug, parent=parent, actor_id=actor_id))
 
 
 @db.in_transaction
-def _create(tx: db.Tx, *, name: str, slug: str | None, parent: str | None) -> str:
+def _create(tx: db.Tx, *, name: str, slug: str | None, parent: str | None, actor_id: int | None) -> str:
     parent_id = None if parent is None else _find_parent_id_tx(tx, parent)
     if parent_id is not None and len(_line_of(_parents_tx(tx), parent_id)) >= DEEPEST:
         raise InvalidFields(fields={"parent": f"a tree has {DEEPEST} levels at most"})
     slug = slug or _free_slug_tx(tx, name, parent)
     with db.naming({"uq_categories_slug": SlugTaken}):
         _insert_tx(tx, name=name, slug=slug, parent_id=parent_id)
+    audit.record_tx(
+        tx,
+        action="category.created",
+        actor_id=actor_id,
+        target=f"category:{slug}",
+        after=_told({"name": name, "slug": slug, "parent_id": parent_id}),
+    )
     return slug
 
 
-def change_category(*, slug: str, changes: dict[str, Any]) -> dict[str, Any]:
+def change_category(*, slug: str, changes: dict[str, Any], actor_id: int | None = None) -> dict[str, Any]:
     """Rename or move a category: `changes` holds some of name, slug, parent.
 
     Raises NotFound, SlugTaken, InvalidFields for an unknown parent, CategoryCycle for one that stands below it.
     """
-    return get_category(slug=_change(slug=slug, changes=changes))
+    return get_category(slug=_change(slug=slug, changes=changes, actor_id=actor_id))
 
 
 @db.in_transaction
-def _change(tx: db.Tx, *, slug: str, changes: dict[str, Any]) -> str:
+def _change(tx: db.Tx, *, slug: str, changes: dict[str, Any], actor_id: int | None) -> str:
     if "parent" in changes:
         _lock_tree_tx(tx)
     category = _require_tx(tx, slug)
@@ -121,11 +130,19 @@ def _change(tx: db.Tx, *, slug: str, changes: dict[str, Any]) -> str:
                 set=db.set_clause(COLUMNS, values | {"updated_at": clock.now()}),
             )
         _mark_products_tx(tx, category["id"])
+        audit.record_tx(
+            tx,
+            action="category.changed",
+            actor_id=actor_id,
+            target=f"category:{slug}",
+            before=_told(category),
+            after=_told(category | values),
+        )
     return str(values.get("slug", slug))
 
 
 @db.in_transaction
-def delete_category(tx: db.Tx, *, slug: str) -> None:
+def delete_category(tx: db.Tx, *, slug: str, actor_id: int | None = None) -> None:
     """Delete a category. Raises NotFound, and CategoryInUse while products or categories stand in it."""
     category = _require_tx(tx, slug)
     tx.execute(
@@ -144,6 +161,11 @@ def delete_category(tx: db.Tx, *, slug: str) -> None:
         }
     ):
         tx.execute_one("DELETE FROM categories WHERE id = %(id)s", {"id": category["id"]})
+    audit.record_tx(tx, action="category.deleted", actor_id=actor_id, target=f"category:{slug}", before=_told(category))
+
+
+def _told(category: db.Row) -> db.Row:
+    return {name: category[name] for name in ("name", "slug", "parent_id")}
 
 
 def find_or_make_tx(tx: db.Tx, category: str) -> int:

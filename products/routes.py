@@ -81,7 +81,7 @@ def change_product(product_id: int, body: schemas.ProductFields) -> Response:
 @bp.output({}, status_code=204)
 def delete_product(product_id: int) -> Response:
     """Take a product out of sale; past orders keep it."""
-    services.delete_product(product_id=product_id, versions=_versions_expected())
+    services.delete_product(product_id=product_id, actor_id=current_user().id, versions=_versions_expected())
     return Response(status=204)
 
 
@@ -131,7 +131,7 @@ def get_category(slug: str) -> Response:
 @bp.output(schemas.CategoryDetail, status_code=201)
 def create_category(body: schemas.CategoryIn) -> Response:
     """Make a category, at the top or below a parent."""
-    return _category(category_services.create_category(**body.model_dump()), 201)
+    return _category(category_services.create_category(**body.model_dump(), actor_id=current_user().id), 201)
 
 
 @bp.route("/categories/<slug>", methods=["PUT", "PATCH"])
@@ -140,7 +140,8 @@ def create_category(body: schemas.CategoryIn) -> Response:
 @bp.output(schemas.CategoryDetail)
 def change_category(slug: str, body: schemas.CategoryChange) -> Response:
     """Rename a category or move it with all below it."""
-    return _category(category_services.change_category(slug=slug, changes=body.model_dump(exclude_unset=True)))
+    changes = body.model_dump(exclude_unset=True)
+    return _category(category_services.change_category(slug=slug, changes=changes, actor_id=current_user().id))
 
 
 @bp.delete("/categories/<slug>")
@@ -148,7 +149,7 @@ def change_category(slug: str, body: schemas.CategoryChange) -> Response:
 @bp.output({}, status_code=204)
 def delete_category(slug: str) -> Response:
     """Delete a category in which nothing stands."""
-    category_services.delete_category(slug=slug)
+    category_services.delete_category(slug=slug, actor_id=current_user().id)
     return Response(status=204)
 
 

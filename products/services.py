@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from products import category_services, drafts, search_services, shelf_services, texts, variant_services
 from products.drafts import Draft, Image, Variant
 from products.kept import Kept
-from utils import clock, db
+from utils import audit, clock, db
 from utils.errors import NotFound, PreconditionFailed, SlugTaken
 
 SLUG_TRIES = 5
@@ -104,7 +104,10 @@ def create_product(*, fields: Mapping[str, Any], actor_id: int | None) -> dict[s
 
 @db.in_transaction
 def _create(tx: db.Tx, *, draft: Draft, actor_id: int | None) -> int:
-    return create_product_tx(tx, draft=draft, slug=texts.slug_of(draft.name, otherwise="product"), actor_id=actor_id)
+    slug = texts.slug_of(draft.name, otherwise="product")
+    product_id = create_product_tx(tx, draft=draft, slug=slug, actor_id=actor_id)
+    _record_tx(tx, "product.created", product_id, actor_id, after=draft)
+    return product_id
 
 
 def create_product_tx(tx: db.Tx, *, draft: Draft, slug: str, actor_id: int | None) -> int:
@@ -136,11 +139,12 @@ def _change(
     _lock_tx(tx, product_id, versions)
     current = read_draft_tx(tx, product_id=product_id)
     wanted = drafts.changed_draft(current, fields)
-    write_difference_tx(tx, product_id=product_id, current=current, wanted=wanted, reason="edit", actor_id=actor_id)
+    if write_difference_tx(tx, product_id=product_id, current=current, wanted=wanted, reason="edit", actor_id=actor_id):
+        _record_tx(tx, "product.changed", product_id, actor_id, before=current, after=wanted)
 
 
 @db.in_transaction
-def delete_product(tx: db.Tx, *, product_id: int, versions: Sequence[int] | None = None) -> None:
+def delete_product(tx: db.Tx, *, product_id: int, actor_id: int | None, versions: Sequence[int] | None = None) -> None:
     """Take a product out of sale; past orders keep it, its slug and SKUs are free.
 
     Raises NotFound and PreconditionFailed.
@@ -159,6 +163,26 @@ def delete_product(tx: db.Tx, *, product_id: int, versions: Sequence[int] | None
         {"id": product_id, "now": clock.now()},
     )
     variant_services.delete_variants_tx(tx, variant_ids=[variant.id for variant in current.variants if variant.id])
+    _record_tx(tx, "product.deleted", product_id, actor_id, before=current)
+
+
+def _record_tx(
+    tx: db.Tx,
+    action: str,
+    product_id: int,
+    actor_id: int | None,
+    *,
+    before: Draft | None = None,
+    after: Draft | None = None,
+) -> None:
+    audit.record_tx(
+        tx,
+        action=action,
+        actor_id=actor_id,
+        target=f"product:{product_id}",
+        before=asdict(before) if before else None,
+        after=asdict(after) if after else None,
+    )
 
 
 def write_difference_tx(

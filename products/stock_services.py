@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from utils import clock, db, paging, trace
+from utils import audit, clock, db, paging, trace
 from utils.errors import NotFound, OutOfStock, StaleStock
 
 
@@ -100,6 +100,14 @@ def set_stock(
     if expected is not None and row["stock"] != expected:
         raise StaleStock(stock=row["stock"])
     if row["stock"] != stock:
+        audit.record_tx(
+            tx,
+            action="stock.set",
+            actor_id=actor_id,
+            target=f"variant:{variant_id}",
+            before={"stock": row["stock"]},
+            after={"stock": stock, "reason": reason},
+        )
         change_tx(tx, variant_id=variant_id, before=row["stock"], after=stock, reason=reason, actor_id=actor_id)
     return {"variant_id": variant_id, "stock": stock}
 

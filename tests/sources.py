@@ -16,6 +16,7 @@ OURS = {*PACKAGES, *TOP_MODULES}
 
 # The modules of utils that own a table, or the server itself, and so may hold SQL.
 OWN_TABLE_MODULES = {
+    "utils/audit.py",  # audit_log
     "utils/db.py",  # the session's settings
     "utils/idempotency.py",  # idempotency_keys
     "utils/migrations.py",  # yoyo's tables, GET_LOCK

@@ -205,6 +205,22 @@ def each_table_is_written_by_one_package(shop: Sequence[Source]) -> Iterator[str
             yield "; ".join(places.values())
 
 
+@caught_in(
+    {
+        "admin/services.py": 'A = "DELETE FROM audit_log"',
+        "utils/audit.py": 'B = "UPDATE audit_log\\n SET action = 1"',
+        "auth/services.py": 'C = "UPDATE users u JOIN audit_log al ON al.actor_id = u.id SET al.address = 1"',
+    }
+)
+def the_audit_log_only_grows(shop: Sequence[Source]) -> Iterator[str]:
+    changes = re.compile(r"^\s*(UPDATE|DELETE|REPLACE|TRUNCATE|ALTER|DROP)\b(?=[\s\S]*\baudit_log\b)", re.I)
+    changes_what_is_there = re.compile(r"\baudit_log\b[\s\S]*\bON DUPLICATE KEY\b", re.I)
+    for source in shop:
+        for text in strings(source):
+            if changes.search(text.value) or changes_what_is_there.search(text.value):
+                yield at(source, text, "nothing changes or deletes an entry of the audit log")
+
+
 # --- transactions
 
 

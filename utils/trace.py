@@ -1,4 +1,4 @@
-"""What one request (or one worker job) carries with it: its id and the tally of its statements.
+"""What one request (or one worker job) carries with it: its id, whence it came, and the tally of its statements.
 
 The id enters with `X-Request-ID` or is made here; it goes into every log line, SQL comment, outbox row and answer.
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+LONGEST_ADDRESS = 45
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class Tally:
 
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="-")
+_address: ContextVar[str] = ContextVar("address", default="")
 _tally: ContextVar[Tally | None] = ContextVar("tally", default=None)
 
 
@@ -34,15 +36,21 @@ def request_id() -> str:
     return _request_id.get()
 
 
+def address() -> str:
+    """Return the network address that sent the request at hand, empty outside of one."""
+    return _address.get()
+
+
 def tally() -> Tally:
     """Return the counter of the request at hand; outside of one, a counter that nobody reads."""
     return _tally.get() or Tally()
 
 
-def begin(offered: str | None = None) -> str:
+def begin(offered: str | None = None, *, address: str = "") -> str:
     """Start a trace under the offered id when it is well-formed, else under a new one."""
     chosen = offered if offered and ACCEPTED.match(offered) else secrets.token_hex(8)
     _request_id.set(chosen)
+    _address.set(address.encode("ascii", "replace").decode()[:LONGEST_ADDRESS])
     _tally.set(Tally())
     clear_contextvars()
     bind_contextvars(request_id=chosen)
@@ -52,6 +60,7 @@ def begin(offered: str | None = None) -> str:
 def end() -> None:
     """Forget the trace, so that nothing leaks to the next request of the thread."""
     _request_id.set("-")
+    _address.set("")
     _tally.set(None)
     clear_contextvars()
 

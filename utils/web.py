@@ -74,7 +74,7 @@ class _Sessions(SecureCookieSessionInterface):
 
 def _begin() -> None:
     g.started = time.perf_counter()
-    trace.begin(request.headers.get("X-Request-ID"))
+    trace.begin(request.headers.get("X-Request-ID"), address=request.remote_addr or "")
 
 
 def _end(response: Response) -> Response:

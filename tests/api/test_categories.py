@@ -88,7 +88,7 @@ def test_a_category_in_use_stays(client: FlaskClient, staff: Headers) -> None:
     for slug in ("tea", "food"):
         answer = client.delete(f"/api/categories/{slug}", headers=staff)
         assert (answer.status_code, answer.get_json()["code"]) == (409, "category_in_use")
-    services.delete_product(product_id=product_id)
+    services.delete_product(product_id=product_id, actor_id=None)
     assert client.delete("/api/categories/tea", headers=staff).status_code == 204
 
 

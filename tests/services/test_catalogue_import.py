@@ -277,7 +277,7 @@ def test_what_is_exported_makes_the_same_shop_again(tmp_path: Path, load: Callab
         assert export_services.export_products(file) == 41
     assert import_services.import_file(first).products == {"unchanged": 41}
     for item in search_services.list_products(limit=100).items:
-        services.delete_product(product_id=item["id"])
+        services.delete_product(product_id=item["id"], actor_id=None)
     assert import_services.import_file(first).products == {"new": 41}
     with second.open("w", newline="") as file:
         export_services.export_products(file)

@@ -1,0 +1,69 @@
+"""The audit log as staff look at it. Reads only: utils.audit writes it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from admin.schemas import AuditEntry, AuditLog, AuditQuery
+from utils import db, paging
+
+SORT = "newest"
+
+FILTERS = {
+    "actor": "al.actor_id = %(actor)s",
+    "action": "al.action = %(action)s",
+    "target": "al.target = %(target)s",
+    "request_id": "al.request_id = %(request_id)s",
+    "created_from": "al.created_at >= %(created_from)s",
+    "created_to": "al.created_at < %(created_to)s",
+    "before_id": "al.id < %(before_id)s",
+}
+
+
+def list_entries(*, query: AuditQuery) -> AuditLog:
+    """Return a page of the audit log, newest first. Raises BadCursor."""
+    values = query.model_dump(include=FILTERS.keys() - {"before_id"}, exclude_none=True)
+    after = {"before_id": paging.decode(query.cursor, SORT, int)[0]} if query.cursor else {}
+    reader = db.reading()
+    rows = reader.fetch_all(
+        """
+        SELECT al.id, al.action, al.target, al.actor_id, u.username AS actor, al.old_values, al.new_values,
+               al.address, al.request_id, al.created_at
+          FROM audit_log al
+          LEFT JOIN users u ON u.id = al.actor_id
+        {where}
+         ORDER BY al.id DESC
+         LIMIT %(limit)s
+        """,
+        {"limit": query.limit + 1},
+        where=db.where(FILTERS, {**values, **after}),
+    )
+    page = paging.cut(rows, query.limit, lambda row: paging.encode(SORT, row["id"]))
+    counted = _count(reader, values) if query.count else None
+    return AuditLog(
+        items=[_entry(row) for row in page.items],
+        next_cursor=page.next_cursor,
+        total=counted,
+        total_capped=None if counted is None else counted == paging.COUNT_CAP,
+    )
+
+
+def _entry(row: db.Row) -> AuditEntry:
+    before, after = (None if text is None else json.loads(text) for text in (row["old_values"], row["new_values"]))
+    return AuditEntry.model_validate({**row, "before": before, "after": after})
+
+
+def _count(reader: db.Reader, values: dict[str, Any]) -> int:
+    counted: int = reader.fetch_value(
+        """
+        SELECT COUNT(*) AS counted
+          FROM (SELECT al.id
+                  FROM audit_log al
+                {where}
+                 LIMIT %(cap)s) AS found
+        """,
+        {"cap": paging.COUNT_CAP},
+        where=db.where(FILTERS, values),
+    )
+    return counted
