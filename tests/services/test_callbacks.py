@@ -245,20 +245,6 @@ def test_a_callback_for_a_payment_that_is_not_there_is_not_found(daraja: Daraja)
         callback_services.receive(kind="stk", payment_id=4711, body="{}", address="")
 
 
-def test_a_worker_that_dies_amid_settlement_leaves_all_of_it_to_the_next(
-    payment: Payment, monkeypatch: pytest.MonkeyPatch, frozen_clock: Any
-) -> None:
-    with monkeypatch.context() as broken:
-        broken.setattr(orders, "mark_paid_tx", None)
-        callback_services.receive(kind="stk", payment_id=payment.id, body=paid(payment), address="")
-        callback_services.apply_due()
-    assert scripted.outcomes(payment.id) == [None]
-    assert scripted.payment_row(payment.id)["status"] == "sent"
-    frozen_clock.forward(seconds=3)
-    callback_services.apply_due()
-    assert scripted.outcomes(payment.id) == ["settled"]
-
-
 def test_an_order_cancelled_under_an_open_prompt_keeps_the_late_money_in_review(
     payment: Payment, buyer: User, order: Order
 ) -> None:

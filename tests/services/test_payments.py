@@ -203,56 +203,6 @@ def test_more_than_the_provider_moves_is_refused_before_anything_is_claimed(
     assert push().status == "pending"
 
 
-# --- processes that died
-
-
-@pytest.fixture
-def half_finished(push: Callable[..., Payment], buyer: User, order: Order) -> int:
-    """The state that a process leaves which died after the first transaction, around its call."""
-    attempt = services.open_attempt(
-        order_id=order.id, phone_number=PHONE, user_id=buyer.id, manages=False, claim=Claim()
-    )
-    return attempt.payment_id
-
-
-def test_an_attempt_that_died_keeps_the_order_while_its_prompt_may_live(
-    half_finished: int, push: Callable[..., Payment]
-) -> None:
-    assert attempt_services.give_up_dead_prompts() == 0
-    with pytest.raises(PaymentInProgress):
-        push()
-
-
-def test_an_attempt_that_died_becomes_unknown_and_the_customer_can_try_again(
-    half_finished: int, push: Callable[..., Payment], frozen_clock: Any
-) -> None:
-    frozen_clock.forward(minutes=4)
-    assert attempt_services.give_up_dead_prompts() == 1
-    assert attempt_services.give_up_dead_prompts() == 0
-    row = scripted.payment_row(half_finished)
-    assert (row["status"], row["payment_status"]) == ("unknown", "unpaid")
-    assert push().status == "pending"
-
-
-def test_an_attempt_that_died_is_settled_by_its_callback_however_late(half_finished: int, frozen_clock: Any) -> None:
-    frozen_clock.forward(minutes=4)
-    attempt_services.give_up_dead_prompts()
-    frozen_clock.forward(minutes=5)
-    assert scripted.call_back(half_finished, scripted.success_body("ws_CO_1")) == "settled"
-    assert scripted.payment_row(half_finished)["payment_status"] == "paid"
-
-
-def test_a_late_failure_of_an_old_attempt_leaves_the_newer_prompt_its_order(
-    half_finished: int, push: Callable[..., Payment], frozen_clock: Any
-) -> None:
-    frozen_clock.forward(minutes=4)
-    attempt_services.give_up_dead_prompts()
-    newer = push()
-    assert scripted.call_back(half_finished, scripted.failure_body("ws_CO_old")) == "failed"
-    row = scripted.payment_row(newer.id)
-    assert (row["status"], row["payment_status"]) == ("sent", "pending")
-
-
 # --- the query
 
 
