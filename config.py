@@ -37,6 +37,7 @@ SIMULATOR_CREDENTIALS = {
 
 # Without an initiator the shop takes money, but cannot send any back through M-Pesa.
 MAY_STAY_UNSET = {"MPESA_INITIATOR_NAME", "MPESA_INITIATOR_PASSWORD"}
+INITIATOR = ("MPESA_INITIATOR_NAME", "MPESA_INITIATOR_PASSWORD", "MPESA_CERTIFICATE")
 
 
 class ConfigError(ClickException):
@@ -84,6 +85,7 @@ class Settings(BaseModel):
     MPESA_MAX_AMOUNT: int = Field(250_000, ge=1)
     MPESA_CONFIRM_BY_QUERY: bool = False
     MPESA_QUERY_AFTER_SECONDS: float = Field(25, gt=0)
+    REFUND_ON_CANCEL: bool = True
 
     @property
     def is_production(self) -> bool:
@@ -99,6 +101,12 @@ class Settings(BaseModel):
         """Return from where callbacks are taken; unset, from the provider's own addresses where a proxy tells us."""
         unset = "official" if self.is_production and self.TRUSTED_PROXIES else "any"
         return self.MPESA_ALLOWED_IPS or unset
+
+    @property
+    def uses_simulator(self) -> bool:
+        """Tell whether the provider is the bundled simulator: nobody else takes its credentials."""
+        simulated = SIMULATOR_CREDENTIALS["MPESA_CONSUMER_KEY"]
+        return simulated == self.MPESA_CONSUMER_KEY
 
     @field_validator("LOG_LEVEL", mode="before")
     @classmethod
@@ -179,6 +187,13 @@ class Production(Settings):
             refused = {simulated} if name in MAY_STAY_UNSET else {simulated, ""}
             if name != "MPESA_SHORTCODE" and getattr(self, name) in refused:
                 raise ValueError(f"{name} is missing; take it from the Daraja portal")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_initiator(self) -> Production:
+        missing = [name for name in INITIATOR if not getattr(self, name)]
+        if missing and len(missing) < len(INITIATOR):
+            raise ValueError(f"{missing[0]} is missing; an initiator needs {', '.join(INITIATOR)}, or none of them")
         return self
 
 

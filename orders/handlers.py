@@ -8,7 +8,7 @@ from utils import mail, outbox, worker
 
 def tell_customer(event: outbox.Event) -> None:
     """Mail the customer what happened to the order."""
-    letter = mail_services.write_letter(topic=event.topic, order_id=event.payload["order_id"])
+    letter = mail_services.write_letter(topic=event.topic, **event.payload)
     mail.send(key=f"{event.topic}-{event.id}", to=letter.to, subject=letter.subject, text=letter.text)
 
 

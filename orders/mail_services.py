@@ -32,6 +32,10 @@ LETTERS = {
         "Your order {number} over {currency} {total} is cancelled. Paid so far: {currency} {paid};"
         " what was paid is given back.",
     ),
+    "order.refunded": (
+        "Sent back: {currency} {amount} of your order {number}",
+        "We have sent back {currency} {amount} for your order {number}.\n\nReceipt: {refund_receipt}",
+    ),
 }
 """Subject and text for each topic that the customer is told of."""
 
@@ -45,8 +49,8 @@ class Letter:
     text: str
 
 
-def write_letter(*, topic: str, order_id: int) -> Letter:
-    """Write the mail that belongs to an event of an order. Raises NotFound."""
+def write_letter(*, topic: str, order_id: int, **told: str) -> Letter:
+    """Write the mail that belongs to an event of an order; `told` is what else the event says. Raises NotFound."""
     reader = db.reading()
     order = reader.require_one(
         """
@@ -71,6 +75,6 @@ def write_letter(*, topic: str, order_id: int) -> Letter:
         {"order_id": order_id},
     )
     lines = "\n".join(f"{item['quantity']} x {item['name']}  {money.text(item['line_total'])}" for item in items)
-    facts = {**order, "total": money.text(order["total"]), "paid": money.text(order["paid"]), "lines": lines}
+    facts = {**order, "total": money.text(order["total"]), "paid": money.text(order["paid"]), "lines": lines, **told}
     subject, text = LETTERS[topic]
     return Letter(order["email"], subject.format(**facts), text.format(**facts) + "\n\nDuka\n")

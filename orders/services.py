@@ -54,7 +54,7 @@ def change_order(tx: db.Tx, *, order_id: int, change: OrderChange, actor_id: int
 
 
 def _require_payment(order: db.Row, wanted: str) -> None:
-    if order["payment_method"] in states.NEEDS_PAYMENT_FIRST and order["payment_status"] != "paid":
+    if order["payment_method"] in states.NEEDS_PAYMENT_FIRST and order["payment_status"] not in states.PAID_FOR:
         raise IllegalTransition(f"It cannot become {wanted} before it is paid.", current=order["status"], wanted=wanted)
 
 
@@ -62,7 +62,9 @@ def _require_payment(order: db.Row, wanted: str) -> None:
 def cancel_order(
     tx: db.Tx, *, order_id: int, user_id: int, manages: bool, reason: str, claim: idempotency.Claim
 ) -> Order:
-    """Cancel an order and give its stock back, once. What was paid goes to `review` until it is given back.
+    """Cancel an order and give its stock back, once. What was paid is in `review` until it has gone back.
+
+    Payments hears of it by the outbox, and sends the money back.
 
     Raises NotFound for somebody else's order (unless the caller manages orders), and IllegalTransition when it has
     left the house or was cancelled before.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from utils.errors import IllegalTransition
 
 TRANSITIONS: dict[str, set[str]] = {
@@ -17,10 +20,29 @@ FIRST = {"mpesa": "pending", "mock": "pending", "cod": "processing"}
 
 CANCELLABLE = {status for status, following in TRANSITIONS.items() if "cancelled" in following}
 NEEDS_PAYMENT_FIRST = {"mpesa", "mock"}
+PAID_FOR = {"paid", "partially_refunded"}
+"""The payment states in which such an order may go on: somebody who got a part back still gets the goods."""
 
 _reached = set(FIRST.values()) | {status for following in TRANSITIONS.values() for status in following}
 if _reached != set(TRANSITIONS):
     raise AssertionError(f"states that cannot be reached, or lead nowhere: {_reached ^ set(TRANSITIONS)}")
+
+
+def payment_status_after_refund(order: Mapping[str, Any], *, has_odd_money: bool, has_prompt: bool) -> str:
+    """Return what is true of an order's payment once money went back.
+
+    `has_odd_money`: there is still money that came for it and does not fit; `has_prompt`: a prompt is on a phone.
+    """
+    left = order["paid"] - order["refunded"]
+    if order["status"] == "cancelled" and left > 0:
+        return "review"  # the rest is due to the customer
+    if has_odd_money and order["paid"] < order["total"]:
+        return "review"
+    if order["paid"] > 0 and left == 0:
+        return "refunded"
+    if order["paid"] < order["total"]:
+        return "pending" if has_prompt else "unpaid"
+    return "paid" if left >= order["total"] else "partially_refunded"
 
 
 def require_transition(current: str, wanted: str) -> None:

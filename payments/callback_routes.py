@@ -53,3 +53,31 @@ def take_c2b_confirmation(token: str) -> Response:
     body = door.read_body("c2b")
     callback_services.receive(kind="c2b", body=body, address=request.remote_addr or "")
     return web.answer(CallbackAnswer())
+
+
+@bp.post("/result/<token>")
+@bp.output(CallbackAnswer)
+@bp.doc(responses=[400, 413])
+def take_result(token: str) -> Response:
+    """Take the provider's word about how a call for a refund ended: kept first, applied afterwards."""
+    return _take_word_of_refund("result", token)
+
+
+@bp.post("/timeout/<token>")
+@bp.output(CallbackAnswer)
+@bp.doc(responses=[400, 413])
+def take_timeout(token: str) -> Response:
+    """Take the provider's notice that a call for a refund waited too long: it may still be done."""
+    return _take_word_of_refund("timeout", token)
+
+
+def _take_word_of_refund(kind: str, token: str) -> Response:
+    refund_id, call = door.require_known_refund_token(kind, token)
+    callback_services.receive(
+        kind=kind,
+        refund_id=refund_id,
+        refund_call=call,
+        body=door.read_body(kind),
+        address=request.remote_addr or "",
+    )
+    return web.answer(CallbackAnswer())

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import config
 from payments import attempt_services as attempts
-from payments import c2b_services, callback_json, stk_callback
+from payments import c2b_services, callback_json, result_services, stk_callback
 from payments import settle_services as settlement
 from payments.result_codes import Meaning, meaning_of
 from payments.stk_callback import StkResult
@@ -179,7 +179,12 @@ def _apply_success_tx(tx: db.Tx, callback: db.Row, result: StkResult) -> str:
 
 
 # Who applies a callback of each kind: reads its body (Unreadable is caught here), and returns what came of it.
-APPLIED_BY: dict[str, Callable[[db.Tx, db.Row], str]] = {"stk": _apply_stk_tx, "c2b": c2b_services.apply_tx}
+APPLIED_BY: dict[str, Callable[[db.Tx, db.Row], str]] = {
+    "stk": _apply_stk_tx,
+    "c2b": c2b_services.apply_tx,
+    "result": result_services.apply_result_tx,
+    "timeout": result_services.apply_timeout_tx,
+}
 
 
 def success_of(result: StkResult) -> settlement.Success:

@@ -47,6 +47,27 @@ def c2b_url(*, door: str) -> str:
     return f"{settings.MPESA_CALLBACK_BASE_URL}/api/payments/callbacks/c2b/{number}{_sign('c2b', number)}/{door}"
 
 
+# The calls about a refund. Each has tokens of its own: a Result that comes before the call's answer tells by its
+# address alone which call it is of.
+REFUND_CALLS = ("reversal", "b2c", "reversal_status", "b2c_status")
+
+
+def refund_url(*, door: str, call: str, refund_id: int) -> str:
+    """Return the address at which the provider tells how a call about a refund ended: door `result` or `timeout`."""
+    number = f"{refund_id:016x}"
+    token = number + _sign(f"{door}.{call}", number)
+    return f"{config.current().MPESA_CALLBACK_BASE_URL}/api/payments/callbacks/{door}/{token}"
+
+
+def read_refund_token(token: str, *, door: str) -> tuple[int, str] | None:
+    """Return the id of the refund that a token names, and of which call; None when the token is not ours."""
+    for call in REFUND_CALLS:
+        refund_id = read_token(token, kind=f"{door}.{call}")
+        if refund_id is not None:
+            return refund_id, call
+    return None
+
+
 def _sign(kind: str, number: str) -> str:
     secret = config.current().MPESA_CALLBACK_SECRET.encode()
     return hmac.new(secret, f"{kind}:{number}".encode(), hashlib.sha256).hexdigest()

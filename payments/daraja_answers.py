@@ -23,6 +23,7 @@ BUSY_CODES = {"500.003.02", "500.003.03"}  # spike arrest, quota; both come as H
 PERMANENT_MESSAGES = ("merchant does not exist", "wrong credentials")
 SUBSCRIBER_BUSY = "unable to lock subscriber"
 ALREADY_REGISTERED = "already registered"
+DUPLICATE = "duplicate originatorconversationid"  # its code, 500.002.1001, is the provider's word for maintenance too
 
 OPAQUE = re.compile(r"[\x21-\x7e]{1,100}\Z")
 CODE = re.compile(r"[A-Za-z0-9_.-]{1,30}\Z")
@@ -55,7 +56,11 @@ class PhoneBusy(NotTaken):
 
 
 class OutcomeUnknown(ProviderError):
-    """Sent, and no readable answer: there may be a prompt on the phone, and it may be paid."""
+    """Sent, and no readable answer: it may have been done, or be done yet (a prompt, a refund)."""
+
+
+class TakenBefore(ProviderError):
+    """The provider has a call under this OriginatorConversationID: an earlier one of ours arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,14 @@ class PushAccepted:
 
     merchant_request_id: str
     checkout_request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallTaken:
+    """The provider has taken a call of the initiator: its Result comes later."""
+
+    originator_conversation_id: str
+    conversation_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +121,7 @@ def read_push(status: int, text: str) -> PushAccepted:
     """Read the answer to a push. Raises InvalidToken, Refused, NotTaken or OutcomeUnknown."""
     answer = _read_object(text)
     if "errorCode" in answer or status != 200:
-        raise _push_error(status, answer)
+        raise _error_in(status, answer)
     code = writable(answer.get("ResponseCode"))
     merchant_id, checkout_id = answer.get("MerchantRequestID"), answer.get("CheckoutRequestID")
     if code == "0" and _is_opaque(merchant_id) and _is_opaque(checkout_id):
@@ -118,10 +131,29 @@ def read_push(status: int, text: str) -> PushAccepted:
     raise OutcomeUnknown(str(status), "the answer to the push cannot be read")
 
 
-def _push_error(status: int, answer: dict[str, Any]) -> ProviderError:
+def read_call(status: int, text: str) -> CallTaken:
+    """Read the answer to a Reversal, B2C or Transaction Status: taken, not done.
+
+    Raises InvalidToken, Refused, NotTaken, TakenBefore or OutcomeUnknown.
+    """
+    answer = _read_object(text)
+    if "errorCode" in answer or status != 200:
+        raise _error_in(status, answer)
+    code = writable(answer.get("ResponseCode"))
+    originator_id, conversation_id = answer.get("OriginatorConversationID"), answer.get("ConversationID")
+    if code == "0" and _is_opaque(originator_id) and _is_opaque(conversation_id):
+        return CallTaken(str(originator_id), str(conversation_id))
+    if code not in ("", "0"):
+        raise Refused(code, writable(answer.get("ResponseDescription")))
+    raise OutcomeUnknown(str(status), "the answer cannot be read")
+
+
+def _error_in(status: int, answer: dict[str, Any]) -> ProviderError:
     code, message = writable(answer.get("errorCode")), writable(answer.get("errorMessage"))
     if code in TOKEN_CODES:
         return InvalidToken(code, message)
+    if DUPLICATE in message.lower():
+        return TakenBefore(code, message)
     if SUBSCRIBER_BUSY in message.lower():
         return PhoneBusy(code, message)
     # The firewall stands before the provider: what it turned away (403, 429) never arrived.

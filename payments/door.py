@@ -51,6 +51,14 @@ def require_known_token(kind: str, token: str) -> int:
     return number
 
 
+def require_known_refund_token(kind: str, token: str) -> tuple[int, str]:
+    """Return the refund that a token of ours names, and of which call. Raises as require_known_token does."""
+    found = callback_tokens.read_refund_token(token, door=kind)
+    if found is None:
+        _refuse(kind, "token")
+    return found
+
+
 def read_body(kind: str) -> str:
     """Return a callback as it came. Raises RequestEntityTooLarge and MalformedRequest, each counted."""
     request.max_content_length = LARGEST_BODY + 1  # a body of no told length is cut there, not refused

@@ -39,7 +39,8 @@ class TransactionQuery(Request):
     receipt: Annotated[str, StringConstraints(min_length=1, max_length=20, to_upper=True)] | None = None
 
 
-def _masked(number: Any) -> Any:
+def masked(number: Any) -> Any:
+    """Hide the middle of a phone number."""
     return phones.mask(number) if isinstance(number, str) else number
 
 
@@ -50,7 +51,7 @@ class Payment(BaseModel):
     status: Annotated[Status, BeforeValidator(lambda inside: OUTSIDE[inside])]
     amount: Money
     currency: str
-    phone_number: Annotated[str | None, BeforeValidator(_masked)]
+    phone_number: Annotated[str | None, BeforeValidator(masked)]
     checkout_request_id: str | None
     receipt: str | None
     result_code: str | None

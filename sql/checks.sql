@@ -36,11 +36,40 @@ SELECT o.id, o.number, o.paid, COALESCE(SUM(p.settled_amount), 0) AS settled
  GROUP BY o.id, o.number, o.paid
 HAVING o.paid <> settled;
 
--- paid_in_full: an order is paid if and only if at least its total was settled
-SELECT o.id, o.number, o.payment_status, o.total, o.paid
+-- paid_in_full: an order is paid if and only if at least its total was settled, refunded only when all of it went back
+SELECT o.id, o.number, o.payment_status, o.total, o.paid, o.refunded
   FROM orders o
- WHERE (o.payment_status IN ('paid', 'partially_refunded', 'refunded') AND o.paid < o.total)
-    OR (o.payment_status IN ('unpaid', 'pending') AND o.paid >= o.total);
+ WHERE (o.payment_status IN ('paid', 'partially_refunded') AND o.paid < o.total)
+    OR (o.payment_status IN ('unpaid', 'pending') AND o.paid >= o.total)
+    OR (o.payment_status = 'refunded' AND (o.paid = 0 OR o.refunded <> o.paid))
+    OR (o.payment_status = 'partially_refunded' AND o.refunded = 0);
+
+-- order_refunded: what an order counts as refunded is what went back of the payments that it counts as paid
+SELECT o.id, o.number, o.refunded, COALESCE(SUM(r.amount), 0) AS sent_back
+  FROM orders o
+  LEFT JOIN payments p ON p.order_id = o.id AND p.status = 'succeeded'
+  LEFT JOIN refunds r ON r.payment_id = p.id AND r.status = 'succeeded'
+ GROUP BY o.id, o.number, o.refunded
+HAVING o.refunded <> sent_back;
+
+-- refunds_within_payment: no more went back of a payment, or is on its way, than came
+SELECT p.id, p.settled_amount, SUM(r.amount) AS claimed
+  FROM payments p
+  JOIN refunds r ON r.payment_id = p.id AND r.status <> 'failed'
+ GROUP BY p.id, p.settled_amount
+HAVING claimed > COALESCE(p.settled_amount, 0);
+
+-- refund_claimed: what is claimed of a payment is what its refunds hold; those that failed hold nothing
+SELECT p.id, p.refund_claimed, COALESCE(SUM(r.amount), 0) AS held
+  FROM payments p
+  LEFT JOIN refunds r ON r.payment_id = p.id AND r.status <> 'failed'
+ GROUP BY p.id, p.refund_claimed
+HAVING p.refund_claimed <> held;
+
+-- refunds_looked_after: a refund under way has a time at which the worker turns to it, any other has none
+SELECT r.id, r.status, r.due_at
+  FROM refunds r
+ WHERE (r.due_at IS NOT NULL) <> (r.status IN ('created', 'sent', 'unknown'));
 
 -- prompt_open: an order waits for a prompt only while an attempt holds it, which lets go of it in the end
 SELECT o.id, o.number, o.payment_status

@@ -317,6 +317,47 @@ BREACHES_OF_MONEY = [
 ]
 
 
+REFUNDED = [
+    """
+    INSERT INTO refunds
+        (payment_id, order_id, method, status, amount, currency, reason, request_id, created_at, updated_at, settled_at)
+    SELECT p.id, p.order_id, 'mock', 'succeeded', 50, p.currency, 'broken', '-', p.created_at, p.created_at,
+           p.created_at
+      FROM payments p
+    """,
+    "UPDATE payments SET refund_claimed = 50",
+    "UPDATE orders SET refunded = 50, payment_status = 'partially_refunded'",
+    """
+    INSERT INTO ledger_journals (kind, reference, order_id, payment_id, refund_id, request_id, created_at)
+    SELECT 'refunded', 'refund', r.order_id, r.payment_id, r.id, '-', r.created_at
+      FROM refunds r
+    """,
+    """
+    INSERT INTO ledger_entries (journal_id, account, amount)
+    SELECT lj.id, moved.account, moved.amount
+      FROM ledger_journals lj
+      JOIN (SELECT 'mock_clearing' AS account, -50 AS amount
+            UNION ALL SELECT 'refunds', 43.10
+            UNION ALL SELECT 'vat', 6.90) AS moved
+     WHERE lj.kind = 'refunded'
+    """,
+]
+BREACHES_OF_REFUNDS = [
+    ("refunds_are_booked", "DELETE FROM ledger_entries WHERE amount = -50"),
+    ("refunds_are_booked", "UPDATE refunds SET amount = 51"),
+    ("refunds_are_booked", "UPDATE refunds SET status = 'failed'"),
+    ("order_refunded", "UPDATE orders SET refunded = 49"),
+    ("order_refunded", "UPDATE refunds SET status = 'review'"),
+    ("refunds_within_payment", "UPDATE refunds SET amount = 201"),
+    ("refund_claimed", "UPDATE payments SET refund_claimed = 51"),
+    ("refund_claimed", "UPDATE refunds SET status = 'failed'"),
+    ("refunds_looked_after", "UPDATE refunds SET status = 'sent'"),
+    ("refunds_looked_after", "UPDATE refunds SET due_at = created_at"),
+    ("paid_in_full", "UPDATE orders SET payment_status = 'refunded'"),
+    ("paid_in_full", "UPDATE orders SET refunded = 0"),
+]
+
+
 class Undo(Exception):
     """Rolls a transaction back and carries out what was found in it."""
 
@@ -354,6 +395,10 @@ def test_a_sound_payment_breaks_no_check(app: APIFlask) -> None:
     assert find_after(*PAID) == set()
 
 
+def test_a_sound_refund_breaks_no_check(app: APIFlask) -> None:
+    assert find_after(*PAID, *REFUNDED) == set()
+
+
 @pytest.mark.parametrize(("name", "breach"), BREACHES)
 def test_a_breach_is_found(app: APIFlask, name: str, breach: str) -> None:
     assert name in find_after(breach)
@@ -364,5 +409,11 @@ def test_a_breach_of_the_money_is_found(app: APIFlask, name: str, breach: str) -
     assert name in find_after(*PAID, breach)
 
 
+@pytest.mark.parametrize(("name", "breach"), BREACHES_OF_REFUNDS)
+def test_a_breach_of_a_refund_is_found(app: APIFlask, name: str, breach: str) -> None:
+    assert name in find_after(*PAID, *REFUNDED, breach)
+
+
 def test_every_check_was_seen_to_fail() -> None:
-    assert {name for name, _ in BREACHES + BREACHES_OF_MONEY} == {name for name, _, _ in checks.read_checks()}
+    seen = BREACHES + BREACHES_OF_MONEY + BREACHES_OF_REFUNDS
+    assert {name for name, _ in seen} == {name for name, _, _ in checks.read_checks()}

@@ -55,6 +55,8 @@ GOOD: dict[str, Callable[[Shop], dict[str, Any]]] = {
     "ProductFields": lambda shop: {"name": "Another name", "price": "120.00", "compare_at_price": "150.00"},
     "ProfileUpdate": lambda shop: {"phone_number": "0712345678"},
     "QuantityUpdate": lambda shop: {"quantity": 2},
+    "RefundDecision": lambda shop: {"status": "failed", "note": "it never left"},
+    "RefundIn": lambda shop: {"amount": "1.00", "reason": "one came broken"},
     "RegisterRequest": lambda shop: NEW,
     "StockIn": lambda shop: {"stock": 7, "reason": "counted"},
     "StkPushIn": lambda shop: {"order_id": shop.paid_order_id, "phone_number": "0712345678"},  # paid: nobody is called
@@ -65,6 +67,7 @@ PLACES: dict[str, Callable[[Shop], object]] = {
     "order_id": lambda shop: shop.order_id,
     "payment_id": lambda shop: shop.payment_id,
     "product_id": lambda shop: shop.edited.id,
+    "refund_id": lambda shop: shop.refund_id,
     "slug": lambda shop: shop.category,
     "token": lambda shop: callback_tokens.make_token(kind="stk", payment_id=shop.payment_id),
     "user_id": lambda shop: shop.admin.id,
@@ -80,9 +83,11 @@ OPEN = {
     "POST /api/auth/signup",
     "POST /api/payments/callbacks/c2b/<token>/confirmation",
     "POST /api/payments/callbacks/c2b/<token>/validation",
+    "POST /api/payments/callbacks/result/<token>",
     "POST /api/payments/callbacks/stk/<token>",
+    "POST /api/payments/callbacks/timeout/<token>",
 }
-PRIVATE = {"item_id", "order_id", "payment_id", "product_id", "user_id", "variant_id"}
+PRIVATE = {"item_id", "order_id", "payment_id", "product_id", "refund_id", "user_id", "variant_id"}
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,7 @@ class Shop:
     order_id: int
     paid_order_id: int
     payment_id: int
+    refund_id: int
     edited: Product
     category: str
 
@@ -108,6 +114,9 @@ def open_shop(client: FlaskClient) -> Shop:
     headers = log_in(client, admin)
     order, paid_order = (make_order(admin, (product.variant, 1), method="mock") for _ in range(2))
     payment = client.post(f"/api/payments/{paid_order.id}/mock", headers=headers).get_json()
+    refund = client.post(
+        f"/api/transactions/{payment['id']}/refund", json={"amount": 1, "reason": "-"}, headers=headers
+    )
     item = {"variant_id": product.variant.id}
     cart = client.post("/api/cart", json=item, headers=headers).get_json()
     return Shop(
@@ -120,6 +129,7 @@ def open_shop(client: FlaskClient) -> Shop:
         order_id=order.id,
         paid_order_id=paid_order.id,
         payment_id=payment["id"],
+        refund_id=refund.get_json()["id"],
         edited=make_product(),
         category=client.post("/api/categories", json={"name": "Kitchen"}, headers=headers).get_json()["slug"],
     )

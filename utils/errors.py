@@ -182,6 +182,16 @@ class OrderInReview(Conflict):
     detail = "Money came for this order that does not fit it. Do not pay again: we are looking at it."
 
 
+class NothingToRefund(Conflict):
+    code = "nothing_to_refund"
+    detail = "Of this payment {refundable} shillings can be given back; the rest was, or is on its way."
+
+
+class OrderOpen(Conflict):
+    code = "order_open"
+    detail = "This order still waits for the rest of its money. Cancel it, and what was paid goes back."
+
+
 class PaymentInProgress(Conflict):
     code = "payment_in_progress"
     detail = "A payment prompt for this order is open on the phone. Finish it there, or wait until it ends."

@@ -30,7 +30,8 @@ CREATE TABLE refunds (
     sent_at DATETIME(6) NULL,
     settled_at DATETIME(6) NULL, -- when we booked it
     moved_at DATETIME(6) NULL, -- when the money moved, by the provider's clock
-    attempts INT UNSIGNED NOT NULL DEFAULT 0, -- calls and questions so far
+    attempts INT UNSIGNED NOT NULL DEFAULT 0, -- how often it was called for
+    query_count INT UNSIGNED NOT NULL DEFAULT 0, -- how often it was asked after
     due_at DATETIME(6) NULL, -- when the worker turns to it next; NULL: it is nobody's turn, or a person's
     CONSTRAINT uq_refunds_originator_conversation_id UNIQUE (originator_conversation_id),
     CONSTRAINT uq_refunds_receipt UNIQUE (receipt),
