@@ -14,11 +14,22 @@ import requests
 
 from payments import callback_services
 from payments.daraja_answers import QueryResult
+from payments.simulator_keys import simulator_certificate
 from utils import db
 
 _numbers = itertools.count(1)
 
 PAID = "The service request is processed successfully."
+KINDS = {
+    "/oauth/v1/generate": "generate",
+    "/mpesa/stkpush/v1/processrequest": "processrequest",
+    "/mpesa/stkpushquery/v1/query": "query",
+    "/mpesa/c2b/v2/registerurl": "registerurl",
+    "/mpesa/reversal/v1/request": "reversal",
+    "/mpesa/b2c/v3/paymentrequest": "b2c",
+    "/mpesa/transactionstatus/v1/query": "status",
+    "/simulator/certificate": "certificate",
+}
 Answer = tuple[int, str | dict[str, Any]] | Exception
 Scripted = Answer | Callable[[dict[str, Any]], Answer]
 
@@ -46,11 +57,15 @@ class Daraja:
     queries: deque[Scripted] = field(default_factory=deque)
     tokens: deque[Scripted] = field(default_factory=deque)
     registrations: deque[Scripted] = field(default_factory=deque)
+    reversals: deque[Scripted] = field(default_factory=deque)
+    payouts: deque[Scripted] = field(default_factory=deque)
+    statuses: deque[Scripted] = field(default_factory=deque)
+    certificates: deque[Scripted] = field(default_factory=deque)
     sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def request(self, _session: requests.Session, _method: str, url: str, **options: Any) -> requests.Response:
         """Stand in for requests.Session.request."""
-        kind = urlsplit(url).path.rsplit("/", 1)[-1]
+        kind = KINDS[urlsplit(url).path]
         body = options.get("json") or {}
         self.sent.append((kind, body))
         scripted, usual = {
@@ -58,6 +73,10 @@ class Daraja:
             "processrequest": (self.pushes, self._take_push),
             "query": (self.queries, self._say_open),
             "registerurl": (self.registrations, self._register),
+            "reversal": (self.reversals, self._take_call),
+            "b2c": (self.payouts, self._take_call),
+            "status": (self.statuses, self._take_call),
+            "certificate": (self.certificates, self._give_certificate),
         }[kind]
         answer = scripted.popleft() if scripted else usual
         if callable(answer):
@@ -88,6 +107,14 @@ class Daraja:
         return 200, {"OriginatorCoversationID": "1-2", "ResponseCode": "0", "ResponseDescription": "Success"}
 
     @staticmethod
+    def _take_call(body: dict[str, Any]) -> Answer:
+        return call_taken(body.get("OriginatorConversationID"))
+
+    @staticmethod
+    def _give_certificate(_body: dict[str, Any]) -> Answer:
+        return 200, simulator_certificate()
+
+    @staticmethod
     def _say_open(_body: dict[str, Any]) -> Answer:
         return IN_PROGRESS[0]
 
@@ -99,6 +126,16 @@ def accepted(checkout_request_id: str) -> Answer:
         "ResponseCode": "0",
         "ResponseDescription": "Success. Request accepted for processing",
         "CustomerMessage": "Success. Request accepted for processing",
+    }
+
+
+def call_taken(originator_id: str | None = None) -> Answer:
+    """Answer a call of the initiator: the id of ours where it had one, else the provider's own."""
+    return 200, {
+        "OriginatorConversationID": originator_id or f"dad6-4c34-8787-{next(_numbers)}",
+        "ConversationID": f"AG_20261120_{next(_numbers):020}",
+        "ResponseCode": "0",
+        "ResponseDescription": "Accept the service request successfully.",
     }
 
 

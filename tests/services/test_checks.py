@@ -1,4 +1,4 @@
-"""`flask db check` and the runner behind it. That each check can fail is proved in test_schema.py."""
+"""`flask db check` and the runner behind it. That each check can fail is proved in test_invariants.py."""
 
 from __future__ import annotations
 
