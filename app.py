@@ -48,7 +48,9 @@ BLUEPRINTS = [
 ]
 
 # What happens when something has happened: topic -> handlers, each feature's own table.
-HANDLERS: dict[str, list[outbox.Handler]] = outbox.merge(order_handlers.HANDLERS, payment_handlers.HANDLERS)
+HANDLERS: dict[str, list[outbox.Handler]] = outbox.merge(
+    auth_handlers.HANDLERS, order_handlers.HANDLERS, payment_handlers.HANDLERS
+)
 
 # What the worker does, each feature's own list.
 JOBS = [
@@ -62,7 +64,17 @@ JOBS = [
 ]
 
 # What a script of another origin may read besides the body.
-HEADERS_FOR_SCRIPTS = ["ETag", "Idempotent-Replayed", "Location", "Retry-After", "X-Cart-Token", "X-Request-ID"]
+HEADERS_FOR_SCRIPTS = [
+    "ETag",
+    "Idempotent-Replayed",
+    "Location",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Retry-After",
+    "X-Cart-Token",
+    "X-Request-ID",
+]
 
 COMMANDS: list[click.Command] = [
     database_cli.db_group,

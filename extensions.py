@@ -7,4 +7,4 @@ from flask_limiter.util import get_remote_address
 
 jwt = JWTManager()
 cors = CORS()
-limiter = Limiter(get_remote_address, headers_enabled=True)
+limiter = Limiter(get_remote_address)  # utils.web writes the headers: its own send Retry-After with every answer

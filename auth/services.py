@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from auth import lockout_services as lockout
 from auth import passwords, session_services
 from utils import clock, db
 from utils.errors import EmailTaken, InvalidCredentials, NotFound, UsernameTaken
@@ -61,19 +62,35 @@ def sign_up(
 def log_in(*, login: str, password: str, device: str, address: str) -> dict[str, Any]:
     """Open a session for a user name or an e-mail address; return `user`, `session_id`, `refresh_secret`.
 
-    Raises InvalidCredentials, the same and after as long, for an unknown user, a wrong password, a closed account.
+    Raises InvalidCredentials, the same and after as long, for an unknown user, a wrong password, a closed account,
+    and AccountLocked after too many of these.
     """
     found = _find_user(db.reading(), {"email" if "@" in login else "username": login})  # no user name has an @
+    failures = lockout.claim_attempt(subject=lockout.subject_of(user_id=found["id"] if found else None, login=login))
     password_hash = found["password_hash"] if found and found["disabled_at"] is None else None
     if not passwords.matches(password, password_hash) or found is None:
+        if found and failures >= lockout.FREE:
+            lockout.tell_owner(user_id=found["id"])
         raise InvalidCredentials
-    user = _shown(found)
-    return {"user": user, **session_services.open_session(user_id=user["id"], device=device, address=address)}
+    return _enter(user=_shown(found), device=device, address=address)
 
 
 def get_user(*, user_id: int) -> dict[str, Any]:
     """Return an account as clients see it. Raises NotFound."""
     return _get_user(db.reading(), user_id=user_id)
+
+
+def find_owner(*, user_id: int) -> dict[str, Any] | None:
+    """Return the user name and the address to write to; None when the account is closed."""
+    return db.reading().fetch_one(
+        """
+        SELECT u.username, u.email
+          FROM users u
+         WHERE u.id = %(user_id)s
+           AND u.disabled_at IS NULL
+        """,
+        {"user_id": user_id},
+    )
 
 
 @db.in_transaction
@@ -90,6 +107,12 @@ def update_profile(tx: db.Tx, *, user_id: int, changes: Mapping[str, Any]) -> di
             changes=db.set_clause(PROFILE, {**changes, "updated_at": clock.now()}),
         )
     return _get_user(tx, user_id=user_id)
+
+
+@db.in_transaction
+def _enter(tx: db.Tx, *, user: dict[str, Any], device: str, address: str) -> dict[str, Any]:
+    lockout.clear_tx(tx, user_id=user["id"])
+    return {"user": user, **session_services.open_session_tx(tx, user_id=user["id"], device=device, address=address)}
 
 
 @db.in_transaction

@@ -197,6 +197,21 @@ class PaymentInProgress(Conflict):
     detail = "A payment prompt for this order is open on the phone. Finish it there, or wait until it ends."
 
 
+# --- 429: too often
+
+
+class AccountLocked(ShopError):
+    status, code = 429, "account_locked"
+    detail = "Too many wrong passwords for this account. Wait as long as Retry-After says, or reset the password."
+
+    @classmethod
+    def for_seconds(cls, seconds: int) -> AccountLocked:
+        """Make one that says how long."""
+        error = cls(retry_after=seconds)
+        error.retry_after = seconds
+        return error
+
+
 # --- 5xx: provider and database
 
 

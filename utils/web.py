@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -17,6 +18,7 @@ from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from extensions import limiter
 from utils import db, idempotency, json_body, log, metrics, trace
 from utils.errors import (
     InvalidFields,
@@ -81,6 +83,7 @@ def _end(response: Response) -> Response:
     seconds = time.perf_counter() - g.started
     route = request.url_rule.rule if request.url_rule else "(none)"
     response.headers["X-Request-ID"] = trace.request_id()
+    _tell_limit(response)
     metrics.REQUESTS.labels(request.method, route, response.status_code).inc()
     metrics.REQUEST_SECONDS.labels(route).observe(seconds)
     tally = trace.tally()
@@ -98,6 +101,19 @@ def _end(response: Response) -> Response:
         database_ms=round(tally.seconds * 1000, 1),
     )
     return response
+
+
+def _tell_limit(response: Response) -> None:
+    """Tell the closest limit of this request: how many there are, how many are left, in how many seconds anew."""
+    limit = limiter.current_limit
+    if limit is None:
+        return
+    seconds = max(1, math.ceil(limit.reset_at - time.time()))
+    response.headers["RateLimit-Limit"] = str(limit.limit.amount)
+    response.headers["RateLimit-Remaining"] = str(limit.remaining)
+    response.headers["RateLimit-Reset"] = str(seconds)
+    if limit.breached:
+        response.headers["Retry-After"] = str(seconds)
 
 
 def _release(_error: BaseException | None) -> None:
