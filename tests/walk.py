@@ -264,4 +264,4 @@ def rows() -> dict[str, int]:
     ]
     sums = reader.fetch_all("CHECKSUM TABLE " + ", ".join(sorted(tables)))
     db.release()
-    return {row["Table"]: row["Checksum"] for row in sums}
+    return {row["Table"].rpartition(".")[2]: row["Checksum"] for row in sums}
