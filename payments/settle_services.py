@@ -109,14 +109,15 @@ def _names_same_prompt(payment: db.Row, success: Success) -> bool:
 def send_to_review_tx(tx: db.Tx, *, order: db.Row, payment: db.Row, success: Success, reason: str) -> None:
     """Keep money that does not fit before a person, with its receipt; its order too, unless that is paid anyway.
 
-    A receipt that stands on another payment tells of that payment's money: nothing more has come.
+    A receipt or CheckoutRequestID that stands on another payment tells of that payment's money: nothing more has come.
     """
     came = payment["amount"] if success.amount is None else success.amount
     try:
+        _require_own_prompt_tx(tx, payment, success)
         _write_review_tx(tx, payment, success, reason, amount=came, receipt=success.receipt)
     except BelongsElsewhere:
-        came = None
-        _write_review_tx(tx, payment, success, reason, amount=came, receipt=None)  # the receipt stands in the reason
+        came, reason = None, f"{reason}; receipt {success.receipt}"
+        _write_review_tx(tx, payment, success, reason, amount=came, receipt=None)
     ledger.post_unallocated_tx(
         tx, order_id=order["id"], payment_id=payment["id"], method=payment["method"], amount=came
     )
@@ -174,6 +175,7 @@ def _meet_again_tx(tx: db.Tx, payment: db.Row, success: Success) -> str:
         if payment["receipt"] is None and _names_same_prompt(payment, success) and _is_same_money(payment, success):
             _fill_receipt_tx(tx, payment, success)
             return "receipt_filled"
+        _require_own_prompt_tx(tx, payment, success)
         _write_other_money_tx(tx, payment, success)
     except BelongsElsewhere:
         logger.warning("receipt known elsewhere", payment_id=payment["id"], provider_ref=success.receipt)
@@ -220,6 +222,16 @@ def _book_tx(tx: db.Tx, payment: db.Row, success: Success) -> None:
                 "now": clock.now(),
             },
         )
+
+
+def _require_own_prompt_tx(tx: db.Tx, payment: db.Row, success: Success) -> None:
+    """Raise BelongsElsewhere when a word names the prompt of another payment: that one will have the money booked."""
+    other = tx.fetch_value(
+        "SELECT id FROM payments WHERE checkout_request_id = %(checkout_request_id)s AND id <> %(id)s",
+        {"checkout_request_id": success.checkout_request_id, "id": payment["id"]},
+    )
+    if other is not None:
+        raise BelongsElsewhere
 
 
 def _find_twin_tx(tx: db.Tx, order: db.Row, success: Success) -> int | None:

@@ -183,6 +183,23 @@ def test_a_receipt_that_paid_another_order_does_not_pay_this_one(
     assert RECEIPT in row["review_reason"]
 
 
+def test_a_success_under_the_token_of_another_payment_books_no_money_there(
+    payment: Payment, buyer: User, push: Callable[..., Payment]
+) -> None:
+    """It names a prompt of which the query tells too: booked here, that money would be in the books twice."""
+    other = push(make_order(buyer, (make_product(price="100.00").variant, 1)).id)
+    assert scripted.call_back(other.id, paid(payment)) == "review"
+    row = scripted.payment_row(other.id)
+    assert (row["receipt"], row["settled_amount"], row["payment_status"]) == (None, None, "review")
+    assert RECEIPT in row["review_reason"]
+    query_services.apply_answer(payment_id=payment.id, result=scripted.query_result("0"))
+    assert scripted.call_back(payment.id, paid(payment)) == "receipt_filled"
+    assert scripted.call_back(other.id, paid(other, receipt="NLJ7RT61SW")) == "review"
+    assert scripted.call_back(other.id, paid(payment, receipt="NLJ7RT61SX")) == "repeated"
+    booked = db.reading().fetch_value("SELECT SUM(settled_amount) AS s FROM payments")
+    assert booked == 200
+
+
 def test_a_prompt_paid_twice_leaves_the_second_money_in_review(payment: Payment) -> None:
     scripted.call_back(payment.id, paid(payment))
     for _ in range(2):
