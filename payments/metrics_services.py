@@ -24,7 +24,10 @@ GAUGES = {
     "unknown": Gauge("duka_payments_unknown", "Attempts of the last week that nobody could tell the end of"),
     "in_review": Gauge("duka_payments_in_review", "Payments that somebody must look at"),
     "unallocated": Gauge("duka_payments_unallocated_shillings", "Money that is there and belongs to no order yet"),
-    "drift": Gauge("duka_ledger_drift_shillings", "Clearing accounts less payments, over the last 10 000 payments"),
+    "refunds_open": Gauge("duka_refunds_open", "Refunds that are on their way"),
+    "oldest_refund": Gauge("duka_refunds_oldest_open_seconds", "Age of the oldest refund that is on its way"),
+    "refunds_in_review": Gauge("duka_refunds_in_review", "Refunds that somebody must look at"),
+    "drift": Gauge("duka_ledger_drift_shillings", "Clearing accounts less what moved, over the last 10 000 payments"),
 }
 
 
@@ -49,21 +52,28 @@ def _read_backlogs() -> db.Row:
                (SELECT COUNT(*)
                   FROM payments
                  WHERE status = 'unknown' AND created_at BETWEEN %(shown_since)s AND %(asked_since)s) AS unknown,
-               (SELECT COUNT(*) FROM payments WHERE status = 'review' AND settled_amount > 0) AS in_review,
-               (SELECT COALESCE(SUM(settled_amount), 0) FROM payments WHERE status = 'review') AS unallocated
+               (SELECT COUNT(*)
+                  FROM payments
+                 WHERE status = 'review' AND settled_amount > refund_claimed) AS in_review,
+               (SELECT COALESCE(SUM(settled_amount - refund_claimed), 0)
+                  FROM payments
+                 WHERE status = 'review') AS unallocated,
+               (SELECT COUNT(*) FROM refunds WHERE status IN ('created', 'sent', 'unknown')) AS refunds_open,
+               (SELECT MIN(created_at) FROM refunds WHERE status IN ('created', 'sent', 'unknown')) AS oldest_refund,
+               (SELECT COUNT(*) FROM refunds WHERE status = 'review') AS refunds_in_review
         """,
         {"asked_since": now - ASKED_FOR, "shown_since": now - ATTEMPTS_SHOWN_FOR},
         missing=DatabaseUnavailable(),
     )
     ages = {
         name: 0.0 if row[name] is None else (now - row[name]).total_seconds()
-        for name in ("callbacks_oldest", "oldest_open")
+        for name in ("callbacks_oldest", "oldest_open", "oldest_refund")
     }
     return {**row, **ages}
 
 
 def read_drift() -> Decimal:
-    """Return by how much the clearing accounts hold more than the last payments brought; it must be 0."""
+    """Return by how much the clearing accounts hold more than the last payments and their refunds say; 0 is right."""
     drift: Decimal = db.reading().fetch_value(
         """
         SELECT COALESCE((SELECT SUM(le.amount)
@@ -71,12 +81,15 @@ def read_drift() -> Decimal:
                            JOIN ledger_journals lj ON lj.payment_id = p.id
                            JOIN ledger_entries le ON le.journal_id = lj.id
                           WHERE p.id > %(before_id)s
-                            AND lj.kind IN ('settled', 'unallocated')
                             AND le.account IN ('mpesa_clearing', 'cash_on_delivery', 'mock_clearing')), 0)
              - COALESCE((SELECT SUM(p.settled_amount)
                            FROM payments p
                           WHERE p.id > %(before_id)s
-                            AND p.status IN ('succeeded', 'review')), 0) AS drift
+                            AND p.status IN ('succeeded', 'review')), 0)
+             + COALESCE((SELECT SUM(r.amount)
+                           FROM refunds r
+                          WHERE r.payment_id > %(before_id)s
+                            AND r.status = 'succeeded'), 0) AS drift
         """,
         {"before_id": _read_last_id() - LAST_PAYMENTS},
     )

@@ -21,6 +21,7 @@ NEXT = {
     " or give it back (POST /api/transactions/{id}/refund).",
     "attempt": "Look for it in the portal's statement (flask payments match FILE), or ask once more"
     " (flask payments reconcile --all). When it is not there nobody paid, and it leaves this list after a week.",
+    "refund": "Do what it says, then tell what became of it: POST /api/refunds/{id}/settle.",
     "order": "Give back what was paid (POST /api/transactions/<payment>/refund), or cancel the order so that its goods"
     " are free again (POST /api/orders/{order_id}/cancel).",
     "event": "Mend what the reason says, then have it told again: flask outbox retry.",
@@ -34,6 +35,7 @@ def list_waiting() -> Review:
     items = [
         *_list_broken_checks(reader),
         *_list_payments(reader),
+        *_list_refunds(reader),
         *_list_orders(reader),
         *_list_attempts(reader),
         *_list_dead_events(reader),
@@ -54,15 +56,15 @@ def _list_broken_checks(reader: db.Reader) -> list[ReviewItem]:
 
 
 def _list_payments(reader: db.Reader) -> list[ReviewItem]:
-    """Money that is there and belongs to nobody yet."""
+    """Money that is there, belongs to nobody yet and is not on its way back."""
     rows = reader.fetch_all(
         """
-        SELECT p.id, p.order_id, o.number AS order_number, p.settled_amount AS amount, p.currency, p.receipt,
-               COALESCE(p.review_reason, '') AS why, p.updated_at AS since
+        SELECT p.id, p.order_id, o.number AS order_number, p.settled_amount - p.refund_claimed AS amount,
+               p.currency, p.receipt, COALESCE(p.review_reason, '') AS why, p.updated_at AS since
           FROM payments p
           LEFT JOIN orders o ON o.id = p.order_id
          WHERE p.status = 'review'
-           AND p.settled_amount > 0
+           AND p.settled_amount > p.refund_claimed
          ORDER BY p.id
          LIMIT %(shown)s
         """,
@@ -71,8 +73,25 @@ def _list_payments(reader: db.Reader) -> list[ReviewItem]:
     return [_item("payment", row) for row in rows]
 
 
+def _list_refunds(reader: db.Reader) -> list[ReviewItem]:
+    """Refunds of which nobody but a person can say whether they reached the customer, or that he must make himself."""
+    rows = reader.fetch_all(
+        """
+        SELECT r.id, r.order_id, o.number AS order_number, r.amount, r.currency, r.receipt,
+               COALESCE(r.review_reason, '') AS why, r.updated_at AS since
+          FROM refunds r
+          LEFT JOIN orders o ON o.id = r.order_id
+         WHERE r.status = 'review'
+         ORDER BY r.id
+         LIMIT %(shown)s
+        """,
+        {"shown": SHOWN},
+    )
+    return [_item("refund", row) for row in rows]
+
+
 def _list_orders(reader: db.Reader) -> list[ReviewItem]:
-    """Orders before a person for which no money waits (any more): what is left is to give back, or to cancel."""
+    """Orders before a person that none of the money above is about, nor money on its way back."""
     rows = reader.fetch_all(
         """
         SELECT o.id, o.id AS order_id, o.number AS order_number, o.paid - o.refunded AS amount, o.currency,
@@ -91,6 +110,11 @@ def _list_orders(reader: db.Reader) -> list[ReviewItem]:
                 WHERE p.order_id = o.id
                   AND p.status = 'review'
                   AND p.settled_amount > 0)
+           AND NOT EXISTS (
+               SELECT 1
+                 FROM refunds r
+                WHERE r.order_id = o.id
+                  AND r.status IN ('created', 'sent', 'unknown', 'review'))
          ORDER BY o.id
          LIMIT %(shown)s
         """,

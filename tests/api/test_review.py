@@ -11,9 +11,18 @@ import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
+import config
 from orders import services as orders
 from orders.schemas import Order
-from payments import attempt_services, callback_services, query_services, review_services, services
+from payments import (
+    attempt_services,
+    callback_services,
+    query_services,
+    refund_services,
+    review_services,
+    services,
+)
+from payments.refund_schemas import Refund, RefundDecision
 from payments.schemas import Payment
 from tests import daraja as scripted
 from tests.conftest import Clock
@@ -97,12 +106,47 @@ def test_a_sound_shop_has_an_empty_queue(payment: Payment) -> None:
     assert queue() == []
 
 
-def test_a_paid_order_that_was_cancelled_waits_for_its_refund(payment: Payment, buyer: User, order: Order) -> None:
+@pytest.fixture
+def cancelled(payment: Payment, buyer: User, order: Order) -> Payment:
+    """A payment of an order that was paid and then cancelled."""
     scripted.call_back(payment.id, success_body(payment.checkout_request_id))
     orders.cancel_order(order_id=order.id, user_id=buyer.id, manages=False, reason="", claim=Claim())
+    return payment
+
+
+def give_back(payment: Payment) -> Refund:
+    return refund_services.start_refund(
+        payment_id=payment.id, amount=None, reason="", user_id=make_user(role="admin").id, claim=Claim()
+    )
+
+
+def test_a_paid_order_that_was_cancelled_waits_until_its_money_is_on_its_way_back(
+    cancelled: Payment, order: Order
+) -> None:
     (item,) = queue()
     assert (item["kind"], item["order_id"], item["amount"]) == ("order", order.id, "100.00")
     assert item["why"] == "cancelled after payment: a refund is due"
+    give_back(cancelled)
+    assert queue() == []
+
+
+def test_money_that_does_not_fit_waits_until_it_is_on_its_way_back(payment: Payment) -> None:
+    scripted.call_back(payment.id, success_body(payment.checkout_request_id, amount=99))
+    assert [item["kind"] for item in queue()] == ["payment"]
+    give_back(payment)
+    assert queue() == []
+
+
+def test_a_refund_that_only_a_person_can_make_waits_until_he_has_settled_it(cancelled: Payment, order: Order) -> None:
+    with config.override(MPESA_INITIATOR_NAME=""):
+        refund = give_back(cancelled)
+    (item,) = queue()
+    assert (item["kind"], item["id"], item["order_id"], item["amount"]) == ("refund", refund.id, order.id, "100.00")
+    assert "send it from the M-Pesa portal" in item["why"]
+    assert item["next"].endswith(f"POST /api/refunds/{refund.id}/settle.")
+    decision = RefundDecision.model_validate({"status": "succeeded", "note": "sent by hand"})
+    refund_services.decide(refund_id=refund.id, decision=decision, user_id=make_user(role="admin").id)
+    assert queue() == []
 
 
 def test_an_order_whose_word_of_money_was_another_payments_waits_until_it_is_cancelled(
@@ -207,6 +251,28 @@ def test_the_figures_tell_money_without_a_home(payment: Payment, figures: Callab
     seen = figures()
     assert (seen["payments_in_review"], seen["payments_unallocated_shillings"]) == (1, 99)
     assert seen["ledger_drift_shillings"] == 0
+    give_back(payment)
+    seen = figures()
+    assert (seen["payments_in_review"], seen["payments_unallocated_shillings"]) == (0, 0)
+
+
+def test_the_figures_tell_refunds_on_their_way_and_those_that_wait(
+    cancelled: Payment, frozen_clock: Clock, figures: Callable[[], dict[str, float]]
+) -> None:
+    give_back(cancelled)
+    frozen_clock.forward(seconds=30)
+    seen = figures()
+    assert (seen["refunds_open"], seen["refunds_oldest_open_seconds"], seen["refunds_in_review"]) == (1, 30, 0)
+
+
+def test_a_refund_that_was_settled_is_no_drift(cancelled: Payment, figures: Callable[[], dict[str, float]]) -> None:
+    with config.override(MPESA_INITIATOR_NAME=""):
+        refund = give_back(cancelled)
+    assert figures()["refunds_in_review"] == 1
+    decision = RefundDecision.model_validate({"status": "succeeded", "note": "sent by hand"})
+    refund_services.decide(refund_id=refund.id, decision=decision, user_id=make_user(role="admin").id)
+    seen = figures()
+    assert (seen["refunds_in_review"], seen["ledger_drift_shillings"]) == (0, 0)
 
 
 def test_an_attempt_is_open_for_a_day_and_unknown_for_a_week(
