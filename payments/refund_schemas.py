@@ -12,7 +12,7 @@ from payments.schemas import Id, Request, Status, Time, masked
 from utils.money import Money, Price
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300)]
-Receipt = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{6,20}$", to_upper=True)]
+Receipt = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{6,20}$", to_upper=True)]
 
 
 def _whole(amount: Decimal) -> Decimal:

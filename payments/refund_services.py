@@ -15,8 +15,8 @@ from payments import refund_settle_services as settlement
 from payments import security_credential
 from payments.refund_schemas import Refund, RefundDecision
 from payments.refund_settle_services import Word
-from payments.refund_states import choose_way
-from utils import clock, db, idempotency, log, money, trace
+from payments.refund_states import Way, choose_way
+from utils import audit, clock, db, idempotency, log, money, trace
 from utils.errors import IllegalTransition, InvalidFields, NothingToRefund, OrderOpen
 
 logger = log.get_logger(__name__)
@@ -46,6 +46,8 @@ def start_refund(
         tx, order=order, payment=payment, amount=amount or refundable, reason=reason, user_id=user_id
     )
     refund = settlement.read_refund_tx(tx, refund_id=refund_id)
+    told = {"payment_id": payment_id, "method": refund.method, "amount": refund.amount, "reason": reason}
+    audit.record_tx(tx, action="refund.started", actor_id=user_id, target=f"refund:{refund_id}", after=told)
     idempotency.keep_tx(tx, claim, status_code=202, body=refund.model_dump_json())
     return refund
 
@@ -102,6 +104,14 @@ def decide(tx: db.Tx, *, refund_id: int, decision: RefundDecision, user_id: int)
     )
     if settlement.settle_refund_tx(tx, locked=locked, word=word) == "review":
         raise InvalidFields(fields={"receipt": "stands on another refund"})
+    audit.record_tx(
+        tx,
+        action="refund.settled",
+        actor_id=user_id,
+        target=f"refund:{refund_id}",
+        before={"status": "review"},
+        after=decision.model_dump(exclude_none=True),
+    )
     return settlement.read_refund_tx(tx, refund_id=refund_id)
 
 
@@ -128,14 +138,19 @@ def open_refund_tx(
             "due_at": clock.now() if is_sent else None,
         },
     )
+    logger.info("refund opened", refund_id=refund_id, payment_id=payment["id"], method=way.method)
+    if not is_sent:
+        _end_without_provider_tx(tx, refund_id=refund_id, way=way, user_id=user_id)
+    return refund_id
+
+
+def _end_without_provider_tx(tx: db.Tx, *, refund_id: int, way: Way, user_id: int | None) -> None:
     locked = settlement.lock_refund_tx(tx, refund_id=refund_id)
     if way.obstacle is not None:
         settlement.send_to_review_tx(tx, refund=locked.refund, reason=way.obstacle)
-    elif not is_sent:
+    else:
         word = Word(succeeded=True, source=way.method, code="0", actor_id=user_id)
         settlement.settle_refund_tx(tx, locked=locked, word=word)
-    logger.info("refund opened", refund_id=refund_id, payment_id=payment["id"], method=way.method)
-    return refund_id
 
 
 def new_conversation_id() -> str:

@@ -24,6 +24,7 @@ NEXT = {
     "refund": "Do what it says, then tell what became of it: POST /api/refunds/{id}/settle.",
     "order": "Give back what was paid (POST /api/transactions/<payment>/refund), or cancel the order so that its goods"
     " are free again (POST /api/orders/{order_id}/cancel).",
+    "contradiction": "Look into the portal's statement for this receipt: money left that the books do not hold.",
     "event": "Mend what the reason says, then have it told again: flask outbox retry.",
     "check": "Something is broken that must never break. Run flask db check, keep its rows, and call who mends it.",
 }
@@ -74,20 +75,20 @@ def _list_payments(reader: db.Reader) -> list[ReviewItem]:
 
 
 def _list_refunds(reader: db.Reader) -> list[ReviewItem]:
-    """Refunds of which nobody but a person can say whether they reached the customer, or that he must make himself."""
+    """Refunds that wait for a person, and those of which a late word says more than the books can hold."""
     rows = reader.fetch_all(
         """
-        SELECT r.id, r.order_id, o.number AS order_number, r.amount, r.currency, r.receipt,
-               COALESCE(r.review_reason, '') AS why, r.updated_at AS since
+        SELECT r.id, r.order_id, o.number AS order_number, r.status, r.amount, r.currency, r.receipt,
+               r.review_reason AS why, r.updated_at AS since
           FROM refunds r
           LEFT JOIN orders o ON o.id = r.order_id
-         WHERE r.status = 'review'
+         WHERE r.review_reason IS NOT NULL
          ORDER BY r.id
          LIMIT %(shown)s
         """,
         {"shown": SHOWN},
     )
-    return [_item("refund", row) for row in rows]
+    return [_item("refund" if row.pop("status") == "review" else "contradiction", row) for row in rows]
 
 
 def _list_orders(reader: db.Reader) -> list[ReviewItem]:
@@ -103,7 +104,12 @@ def _list_orders(reader: db.Reader) -> list[ReviewItem]:
                          WHERE last.order_id = o.id
                            AND last.name = 'order.review')
          WHERE o.payment_status = 'review'
-           AND (o.status <> 'cancelled' OR o.paid > o.refunded)
+           AND (o.status <> 'cancelled'
+                OR EXISTS (SELECT 1
+                             FROM payments p
+                            WHERE p.order_id = o.id
+                              AND p.status = 'succeeded'
+                              AND p.settled_amount > p.refund_claimed))
            AND NOT EXISTS (
                SELECT 1
                  FROM payments p

@@ -70,7 +70,7 @@ class PaymentList(BaseModel):
 class ReviewItem(BaseModel):
     """Something that waits for a person: why, and what to do next."""
 
-    kind: Literal["check", "payment", "refund", "order", "attempt", "event"]
+    kind: Literal["check", "payment", "refund", "contradiction", "order", "attempt", "event"]
     id: int | None
     order_id: int | None
     order_number: str | None = None

@@ -8,6 +8,7 @@ from typing import Any
 
 import requests
 
+from app import HANDLERS
 from orders import services as orders
 from orders.schemas import Order
 from payments import attempt_services as attempts
@@ -16,7 +17,7 @@ from payments import settle_services as settlement
 from payments.refund_schemas import Refund
 from tests.daraja import Answer, new_receipt
 from tests.factories import make_order, make_product, make_user
-from utils import db
+from utils import db, outbox
 from utils.idempotency import Claim
 
 PHONE = "254712345678"
@@ -134,3 +135,9 @@ def outcomes(refund_id: int) -> list[str]:
         "SELECT outcome FROM provider_callbacks WHERE refund_id = %(id)s ORDER BY id", {"id": refund_id}
     )
     return [row["outcome"] for row in rows]
+
+
+def tell_outbox() -> None:
+    """Tell on what has happened, until there is nothing new."""
+    while outbox.deliver_due(HANDLERS):
+        pass

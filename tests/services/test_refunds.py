@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 
 import config
-from app import HANDLERS
 from orders import services as orders
 from payments import refund_services as refunds
 from payments.refund_schemas import Refund, RefundDecision
 from tests import refunds as given
 from tests.daraja import Daraja, new_receipt
 from tests.factories import make_user
-from tests.refunds import outcomes, pay, place, refund, refund_row, result_body, send, settle, tell
+from tests.refunds import outcomes, pay, place, refund, refund_row, result_body, send, settle, tell, tell_outbox
 from tests.threads import at_once
-from utils import db, outbox
+from utils import db
 from utils.errors import IllegalTransition, InvalidFields, NotFound, NothingToRefund, OrderOpen
 from utils.idempotency import Claim
 
@@ -55,11 +54,6 @@ def cancel(order_id: int) -> None:
 def order_of(payment_id: int) -> int:
     order_id: int = db.reading().fetch_value("SELECT order_id FROM payments WHERE id = %(id)s", {"id": payment_id})
     return order_id
-
-
-def tell_outbox() -> None:
-    while outbox.deliver_due(HANDLERS):
-        pass
 
 
 # --- the claim
