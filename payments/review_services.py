@@ -104,12 +104,7 @@ def _list_orders(reader: db.Reader) -> list[ReviewItem]:
                          WHERE last.order_id = o.id
                            AND last.name = 'order.review')
          WHERE o.payment_status = 'review'
-           AND (o.status <> 'cancelled'
-                OR EXISTS (SELECT 1
-                             FROM payments p
-                            WHERE p.order_id = o.id
-                              AND p.status = 'succeeded'
-                              AND p.settled_amount > p.refund_claimed))
+           AND (o.status <> 'cancelled' OR o.paid > o.refunded)
            AND NOT EXISTS (
                SELECT 1
                  FROM payments p
