@@ -13,6 +13,7 @@ from apiflask import APIFlask
 import config
 import extensions
 from admin import routes as admin_routes
+from auth import admin_routes as account_admin_routes
 from auth import cli as auth_cli
 from auth import handlers as auth_handlers
 from auth import routes as auth_routes
@@ -37,6 +38,7 @@ BLUEPRINTS = [
     main_routes.bp,
     main_pages.bp,
     auth_routes.bp,
+    account_admin_routes.bp,
     product_routes.bp,
     cart_routes.bp,
     order_routes.bp,

@@ -96,6 +96,11 @@ def find_owner(*, user_id: int) -> dict[str, Any] | None:
 @db.in_transaction
 def update_profile(tx: db.Tx, *, user_id: int, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Change what is named of user name, e-mail address and phone number. Raises UsernameTaken, EmailTaken."""
+    return update_profile_tx(tx, user_id=user_id, changes=changes)
+
+
+def update_profile_tx(tx: db.Tx, *, user_id: int, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Change what `update_profile` does, in your transaction."""
     with db.naming(TAKEN):
         tx.execute_one(
             """

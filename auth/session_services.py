@@ -157,6 +157,14 @@ def end_all_sessions_tx(tx: db.Tx, *, user_id: int, reason: str) -> None:
     )
 
 
+def forget_devices_tx(tx: db.Tx, *, user_id: int) -> None:
+    """Forget from which devices and addresses somebody logged in."""
+    tx.execute(
+        "UPDATE sessions SET device = '', address = '' WHERE user_id = %(user_id)s",
+        {"user_id": user_id},
+    )
+
+
 def _touch_session_tx(tx: db.Tx, *, session_id: int) -> None:
     """Note the use of a session that stands. Raises TokenRevoked when it, or the account, has ended."""
     standing = tx.execute(

@@ -1,8 +1,11 @@
-"""What follows from an order's events: mails to the customer, and the worker's sweep over unpaid orders."""
+"""What follows from an order's events, and from the end of an account: mails, and what is forgotten of a customer.
+
+The worker also sweeps over unpaid orders.
+"""
 
 from __future__ import annotations
 
-from orders import mail_services, services
+from orders import mail_services, privacy_services, services
 from utils import mail, outbox, worker
 
 
@@ -12,6 +15,14 @@ def tell_customer(event: outbox.Event) -> None:
     mail.send(key=f"{event.topic}-{event.id}", to=letter.to, subject=letter.subject, text=letter.text)
 
 
-HANDLERS: dict[str, list[outbox.Handler]] = {topic: [tell_customer] for topic in mail_services.LETTERS}
+def forget_customer(event: outbox.Event) -> None:
+    """Take the person out of the orders of an account that has ended."""
+    privacy_services.forget_customer(user_id=event.payload["user_id"])
+
+
+HANDLERS: dict[str, list[outbox.Handler]] = {
+    "account.anonymised": [forget_customer],
+    **{topic: [tell_customer] for topic in mail_services.LETTERS},
+}
 
 JOBS = [worker.Job("expire unpaid orders", 2.0, services.expire_due_orders)]

@@ -95,6 +95,12 @@ def empty(url: str) -> None:
         cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
         for table in filled:
             cursor.execute(f"DELETE FROM {table}")
+        for table in ("roles", "permissions"):
+            cursor.execute(f"DELETE FROM {table} WHERE NOT built_in")
+        cursor.execute(
+            "DELETE FROM role_permissions WHERE role_id NOT IN (SELECT id FROM roles)"
+            " OR permission_id NOT IN (SELECT id FROM permissions)"
+        )
 
 
 @pytest.fixture

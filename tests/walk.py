@@ -52,14 +52,19 @@ GOOD: dict[str, Callable[[Shop], dict[str, Any]]] = {
         "note": "leave it at the gate",
         "items": [{"variant_id": shop.variant_id, "quantity": 1}],
     },
+    "PermissionChange": lambda shop: {"description": "Sell at the counter"},
+    "PermissionIn": lambda shop: {"name": "counter:sell", "description": "Sell at the counter"},
     "ProductFields": lambda shop: {"name": "Another name", "price": "120.00", "compare_at_price": "150.00"},
     "ProfileUpdate": lambda shop: {"phone_number": "0712345678"},
     "QuantityUpdate": lambda shop: {"quantity": 2},
     "RefundDecision": lambda shop: {"status": "failed", "note": "it never left"},
     "RefundIn": lambda shop: {"amount": "1.00", "reason": "one came broken"},
     "RegisterRequest": lambda shop: NEW,
+    "RoleChange": lambda shop: {"description": "Packs parcels", "permissions": ["orders:read"]},
+    "RoleIn": lambda shop: {"name": "packer", "description": "Packs parcels", "permissions": ["orders:read"]},
     "StockIn": lambda shop: {"stock": 7, "reason": "counted"},
     "StkPushIn": lambda shop: {"order_id": shop.paid_order_id, "phone_number": "0712345678"},  # paid: nobody is called
+    "UserChange": lambda shop: {"phone_number": "0712345678"},
 }
 PLACES: dict[str, Callable[[Shop], object]] = {
     "item_id": lambda shop: shop.item_id,
@@ -68,6 +73,8 @@ PLACES: dict[str, Callable[[Shop], object]] = {
     "payment_id": lambda shop: shop.payment_id,
     "product_id": lambda shop: shop.edited.id,
     "refund_id": lambda shop: shop.refund_id,
+    "permission": lambda shop: "reports:read",
+    "role": lambda shop: "packer-to-be",
     "slug": lambda shop: shop.category,
     "token": lambda shop: callback_tokens.make_token(kind="stk", payment_id=shop.payment_id),
     "user_id": lambda shop: shop.admin.id,

@@ -122,6 +122,36 @@ class EmailTaken(Conflict):
     code, detail = "email_taken", "An account with this e-mail address exists."
 
 
+class RoleTaken(Conflict):
+    code, detail = "role_taken", "Another role has this name."
+
+
+class RoleInUse(Conflict):
+    code, detail = "role_in_use", "Accounts have this role. Give them another one first."
+
+
+class PermissionTaken(Conflict):
+    code, detail = "permission_taken", "There is a permission of this name."
+
+
+class PermissionInUse(Conflict):
+    code, detail = "permission_in_use", "Roles have this permission. Take it from them first."
+
+
+class BuiltIn(Conflict):
+    code, detail = "built_in", "The shop came with this; it stays."
+
+
+class LastAdmin(Conflict):
+    code = "last_admin"
+    detail = "Nobody would be left who may do everything. Give somebody else the role admin first."
+
+
+class OrdersOpen(Conflict):
+    code = "orders_open"
+    detail = "There are orders under way. Wait until they have arrived, or cancel them, and try again."
+
+
 class SlugTaken(Conflict):
     code, detail = "slug_taken", "Another one has this slug."
 
