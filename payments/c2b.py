@@ -56,11 +56,11 @@ def parse(body: str) -> HandPayment:
     return HandPayment(
         receipt=callback_json.matching(callback_json.RECEIPT, fields.get("TransID")),
         amount=callback_json.amount(fields.get("TransAmount")),
-        account=_shown(account) if isinstance(account, str) else "",
+        account=shown(account) if isinstance(account, str) else "",
     )
 
 
-def _shown(typed: str) -> str:
+def shown(typed: str) -> str:
     """Return what was typed, as a person can read it and the database can hold it."""
     printable = "".join(character for character in typed if character.isprintable())
     return printable.strip()[:LONGEST_ACCOUNT]

@@ -6,6 +6,8 @@ meant, and then its payments. Keeps: a receipt is one payment, whether STK, C2B 
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import config
 from orders import services as orders
 from payments import attempt_services as attempts
@@ -62,33 +64,47 @@ def _judge(payment: c2b.HandPayment) -> ValidationAnswer:
 
 
 def apply_tx(tx: db.Tx, callback: db.Row) -> str:
-    """Book what a confirmation tells of, once, and return what came of it. Raises Unreadable.
+    """Book what a confirmation tells of, once, and return what came of it. Raises Unreadable."""
+    payment = c2b.parse(callback["body"])
+    if payment.receipt is None or not payment.amount:
+        raise Unreadable("no receipt or no amount")
+    return _book_tx(tx, source="c2b", receipt=payment.receipt, amount=payment.amount, account=payment.account)
+
+
+@db.in_transaction
+def book_from_statement(tx: db.Tx, *, receipt: str, amount: Decimal, account: str) -> str:
+    """Book money that only the provider's statement tells of, as its confirmation would have been.
+
+    Return what came of it, as settlement tells it.
+    """
+    return _book_tx(tx, source="statement", receipt=receipt, amount=amount, account=c2b.shown(account))
+
+
+def _book_tx(tx: db.Tx, *, source: str, receipt: str, amount: Decimal, account: str) -> str:
+    """Book money that came for an account, once.
 
     A registered shortcode confirms prompts too, with the prompt's own receipt: then it is the prompt's payment that
     has come.
     """
-    payment = c2b.parse(callback["body"])
-    if payment.receipt is None or not payment.amount:
-        raise Unreadable("no receipt or no amount")
-    success = settlement.Success(source="c2b", amount=payment.amount, receipt=payment.receipt)
-    order = _find_order(tx, payment.account)
+    success = settlement.Success(source=source, amount=amount, receipt=receipt)
+    order = _find_order(tx, account)
     if order is None:
         return settlement.keep_unallocated_tx(
-            tx, method=METHOD, typed_account=payment.account, success=success, reason="no order has this account number"
+            tx, method=METHOD, typed_account=account, success=success, reason="no order has this account number"
         )
     locked_order = orders.lock_order_tx(tx, order_id=order["id"])
-    if settlement.is_known_tx(tx, receipt=payment.receipt):
+    if settlement.is_known_tx(tx, receipt=receipt):
         return "repeated"
-    payment_id = attempts.find_told_twice_tx(tx, order_id=order["id"], amount=payment.amount)
+    payment_id = attempts.find_told_twice_tx(tx, order_id=order["id"], amount=amount)
     if payment_id is None:
         payment_id = attempts.insert_tx(
             tx,
             order=locked_order,
             method=METHOD,
-            amount=payment.amount,
+            amount=amount,
             phone_number=None,
             user_id=None,
-            typed_account=payment.account,
+            typed_account=account,
         )
     return settlement.settle_tx(tx, payment_id=payment_id, success=success)
 

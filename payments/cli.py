@@ -15,6 +15,7 @@ from flask.cli import with_appcontext
 
 import config
 from payments import (
+    c2b_services,
     callback_tokens,
     daraja,
     metrics_services,
@@ -27,7 +28,7 @@ from payments.daraja_answers import ProviderError
 from payments.statement_file import Line, Unreadable
 from payments.statement_match_services import Match
 from payments.statement_services import Entry
-from utils import clock, money
+from utils import clock, money, trace
 
 COLUMNS = ("account", "time", "what", "reference", "receipt", "order", "debit", "credit", "balance")
 WIDTHS = (17, 19, 16, 26, 12, 9, 14, 14, 14)
@@ -112,24 +113,32 @@ def _line(cells: Iterable[str]) -> str:
 
 @payments_group.command("match")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--book", is_flag=True, help="Then book the money that only they know and that came for an account.")
 @with_appcontext
-def match(file: Path) -> None:
+def match(file: Path, book: bool) -> None:
     """Compare our receipts with FILE, the organisation statement that the M-Pesa portal exports as CSV.
 
     Tells what only they know, only we know, and what both tell differently; exits with 1 when there is anything.
     """
     comparison = Match()
+    unknown_money = []
     with file.open(encoding="utf-8", errors="replace", newline="") as text:  # a name may be written in any alphabet
         try:
             for difference in comparison.compare(_with_progress(statement_file.read(text))):
                 place = f"line {difference.line}" if difference.line else "-"
                 click.echo(f"{difference.kind:<15} {difference.receipt:<12} {place:<12} {difference.told}")
+                if difference.unknown_money is not None:
+                    unknown_money.append(difference.unknown_money)
         except statement_file.NotAStatement as error:
             raise click.ClickException(f"{file}: {error}.") from None
     found = ", ".join(f"{count} {kind}" for kind, count in sorted(comparison.differences.items()))
     click.echo(f"{comparison.agreed} lines agree; {found or 'nothing differs'}.")
     if comparison.charges:
         click.echo(f"The provider's charges, which the ledger does not hold: {money.text(comparison.charges)}.")
+    for line in unknown_money if book else []:
+        with trace.span():
+            outcome = c2b_services.book_from_statement(receipt=line.receipt, amount=line.amount, account=line.account)
+        click.echo(f"{'booked':<15} {line.receipt:<12} {line.account:<12} {outcome}")
     if found:
         raise SystemExit(1)
 

@@ -19,7 +19,7 @@ ATTEMPTS_SHOWN_FOR = timedelta(days=7)
 NEXT = {
     "payment": "Allocate it to the order that it was meant for (POST /api/payments/unallocated/{id}/allocate),"
     " or give it back (POST /api/transactions/{id}/refund).",
-    "attempt": "Look for it in the portal's statement (flask payments match FILE), or ask once more"
+    "attempt": "Look for it in the portal's statement (flask payments match FILE --book), or ask once more"
     " (flask payments reconcile --all). When it is not there nobody paid, and it leaves this list after a week.",
     "refund": "Do what it says, then tell what became of it: POST /api/refunds/{id}/settle.",
     "order": "Give back what was paid (POST /api/transactions/<payment>/refund), or cancel the order so that its goods"

@@ -37,6 +37,7 @@ class Line:
     status: str
     amount: Decimal
     is_charge: bool
+    account: str  # what the payer typed, or was shown; "" where the statement has none
 
     @property
     def moved(self) -> bool:
@@ -92,6 +93,7 @@ def _read_line(number: int, cells: list[str], columns: dict[str, int]) -> Line |
             status=cell("transaction status"),
             amount=_read_amount(cell("paid in")) - abs(_read_amount(cell("withdrawn"))),
             is_charge=CHARGE.search(cell("reason type") or cell("details")) is not None,
+            account=cell("a/c no"),
         )
     except ValueError as error:
         return Unreadable(number, str(error))

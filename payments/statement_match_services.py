@@ -28,6 +28,7 @@ class Difference:
     receipt: str
     told: str
     line: int | None = None
+    unknown_money: Line | None = None  # the line itself, when it tells of money that came for an account
 
 
 @dataclass(slots=True)
@@ -89,7 +90,8 @@ def compare_line(line: Line, ours: db.Row | None) -> Difference | None:
     theirs = f"{line.status} {money.text(line.amount)}"
     told = f"theirs {theirs}, ours {ours['status'] if ours else ''} {money.text(booked or Decimal(0))}"
     if ours is None:
-        return Difference("only theirs", line.receipt, theirs, line.number) if line.moved else None
+        unknown_money = line if line.amount > 0 and line.account else None
+        return Difference("only theirs", line.receipt, theirs, line.number, unknown_money) if line.moved else None
     if line.moved != (booked is not None):
         return Difference("status differs", line.receipt, told, line.number)
     if line.moved and booked != line.amount:

@@ -10,6 +10,7 @@ import pytest
 from apiflask import APIFlask
 
 import config
+from app import HANDLERS
 from orders import mail_services
 from orders import services as orders
 from orders.schemas import Order
@@ -20,7 +21,7 @@ from tests.conftest import Clock
 from tests.daraja import Daraja, failure_body, success_body
 from tests.factories import Product, User, make_order, make_product, make_user, stock_of
 from tests.threads import at_once
-from utils import db
+from utils import db, outbox
 from utils.errors import OrderInReview, OutOfStock
 from utils.idempotency import Claim
 
@@ -95,6 +96,14 @@ def test_late_money_revives_the_order_takes_its_goods_again_and_tells_so(
     letter = mail_services.write_letter(topic="order.revived", order_id=order.id)
     assert order.number in letter.subject
     assert "stands again" in letter.text
+
+
+def test_word_of_the_expiry_that_is_told_after_the_revival_gives_nothing_back(expired: Payment) -> None:
+    scripted.call_back(expired.id, paid(expired))
+    while outbox.deliver_due(HANDLERS):
+        pass
+    assert summary(expired) == ("succeeded", "processing", "paid", 100)
+    assert db.reading().fetch_value("SELECT COUNT(*) AS counted FROM refunds") == 0
 
 
 def test_late_money_found_by_query_revives_the_order_too(expired: Payment) -> None:

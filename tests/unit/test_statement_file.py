@@ -49,6 +49,7 @@ def test_a_line_is_read_with_its_thousands_and_its_time_of_east_africa() -> None
         status="Completed",
         amount=Decimal("1499.00"),
         is_charge=False,
+        account="QR7KXW",
     )
 
 
