@@ -187,7 +187,7 @@ def connect_arguments(url: str) -> dict[str, Any]:
     }
     query = parse_qs(parts.query)
     if "unix_socket" in query:
-        return arguments | {"unix_socket": query["unix_socket"][0]}
+        return arguments | {"unix_socket": query["unix_socket"][0], "ssl_disabled": True}
     return arguments | {"host": parts.hostname or "127.0.0.1", "port": parts.port or 3306}
 
 
