@@ -86,6 +86,8 @@ def compare_pages(
 ) -> Line:
     """Load the shop and the bare view with the same requests, in turns."""
     plans = bench.dealt(requests)
+    for served in (shop, bare):  # once unmeasured: connections are opened, and what is kept in memory is read
+        bench.elsewhere(bench_load.run_for, served.place, plans, bench.seconds)
     rates: list[list[float]] = [[], []]
     costs: list[list[float]] = [[], []]
     busy = []
