@@ -7,6 +7,7 @@ same file.
 from __future__ import annotations
 
 import smtplib
+import ssl
 from email.message import EmailMessage
 from email.utils import format_datetime
 from urllib.parse import unquote, urlsplit
@@ -40,10 +41,14 @@ def send(*, key: str, to: str, subject: str, text: str) -> None:
 
 def _over_smtp(url: str, message: EmailMessage) -> None:
     parts = urlsplit(url)
-    kind = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
-    with kind(parts.hostname or "localhost", parts.port or 0, timeout=20) as server:
+    host, port = parts.hostname or "localhost", parts.port or 0
+    with (
+        smtplib.SMTP_SSL(host, port, timeout=20, context=ssl.create_default_context())
+        if parts.scheme == "smtps"
+        else smtplib.SMTP(host, port, timeout=20)
+    ) as server:
         if parts.scheme == "smtp+tls":
-            server.starttls()
+            server.starttls(context=ssl.create_default_context())  # smtplib's own would trust anybody
         if parts.username:
             server.login(unquote(parts.username), unquote(parts.password or ""))
         server.send_message(message)
