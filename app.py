@@ -16,8 +16,8 @@ from admin import routes as admin_routes
 from auth import admin_routes as account_admin_routes
 from auth import cli as auth_cli
 from auth import handlers as auth_handlers
+from auth import password_routes, tokens
 from auth import routes as auth_routes
-from auth import tokens
 from cart import handlers as cart_handlers
 from cart import routes as cart_routes
 from main import openapi
@@ -39,6 +39,7 @@ BLUEPRINTS = [
     main_pages.bp,
     auth_routes.bp,
     account_admin_routes.bp,
+    password_routes.bp,
     product_routes.bp,
     cart_routes.bp,
     order_routes.bp,

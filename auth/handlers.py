@@ -1,22 +1,58 @@
-"""What the worker does for accounts: it mails their owners what happened to them, and cleans up."""
+"""What the worker does for accounts: it mails their owners, and cleans up.
+
+A mail with a one-time token that is sent again carries a new token, and only the newest one is good.
+"""
 
 from __future__ import annotations
 
-from auth import letters, lockout_services, services, session_services
+from typing import Any
+
+import config
+from auth import letters, lockout_services, one_time_services, password_services, session_services
 from utils import mail, outbox, worker
 
 
 def tell_owner(event: outbox.Event) -> None:
-    """Mail the owner of an account what happened to it; nobody when the account is closed."""
-    owner = services.find_owner(user_id=event.payload["user_id"])
+    """Mail the owner of an account what happened to it."""
+    owner = password_services.find_recipient(by={"user_id": event.payload["user_id"]})
     if owner is not None:
-        subject, text = letters.write(event.topic, **owner)
-        mail.send(key=f"{event.topic}-{event.id}", to=owner["email"], subject=subject, text=text)
+        _send(event, event.topic, owner)
 
 
-HANDLERS: dict[str, list[outbox.Handler]] = {"account.locked": [tell_owner]}
+def send_verification(event: outbox.Event) -> None:
+    """Mail a link that verifies the address, unless it is verified already."""
+    owner = password_services.find_recipient(by=event.payload)
+    if owner is not None and not owner["email_verified"]:
+        _send_token(event, "verify_email", owner)
+
+
+def send_reset(event: outbox.Event) -> None:
+    """Mail a link to set a new password, if the address is an account's."""
+    owner = password_services.find_recipient(by=event.payload)
+    if owner is not None:
+        _send_token(event, "reset_password", owner)
+
+
+def _send_token(event: outbox.Event, purpose: str, owner: dict[str, Any]) -> None:
+    token = one_time_services.make_token(purpose=purpose, user_id=owner["id"], email=owner["email"])
+    _send(event, purpose, {**owner, "token": token})
+
+
+def _send(event: outbox.Event, letter: str, facts: dict[str, Any]) -> None:
+    subject, text = letters.write(letter, shop=config.current().MPESA_CALLBACK_BASE_URL, **facts)
+    mail.send(key=f"{event.topic}-{event.id}", to=facts["email"], subject=subject, text=text)
+
+
+HANDLERS: dict[str, list[outbox.Handler]] = {
+    "account.locked": [tell_owner],
+    "account.password_changed": [tell_owner],
+    "account.registered": [send_verification],
+    "account.reset_asked": [send_reset],
+    "account.verification_asked": [send_verification],
+}
 
 JOBS = [
     worker.Job("forget expired refresh tokens", 3600, session_services.delete_expired_refresh_tokens),
+    worker.Job("forget expired one-time tokens", 3600, one_time_services.delete_expired_tokens),
     worker.Job("forget old failed log-ins", 3600, lockout_services.delete_old_locks),
 ]

@@ -1,4 +1,4 @@
-"""The mails about an account: what each says, and to whom it goes."""
+"""The mails about an account: what each says. Which event sends which stands in the handlers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,27 @@ LETTERS = {
         "Too many wrong passwords were tried for your account $username, so nobody can log in to it for a while.\n\n"
         "If that was you: wait, or ask for a new password. If not, there is nothing to do: nobody got in.",
     ),
+    "account.password_changed": (
+        "Your password was changed",
+        "The password of your account $username was just changed, and all other devices were logged out.\n\n"
+        "If that was not you, ask for a new password at once: $shop/forgot-password",
+    ),
+    "reset_password": (
+        "A new password for your account",
+        "Somebody, hopefully you, asked for a new password for your account $username. Choose it here within an"
+        " hour:\n\n$shop/reset-password?token=$token\n\n"
+        "If that was not you, there is nothing to do: the old password stays.",
+    ),
+    "verify_email": (
+        "Please verify your e-mail address",
+        "Karibu $username! Show us that this address is yours, within three days:\n\n"
+        "$shop/verify-email?token=$token\n\nIf you have no account with us, there is nothing to do.",
+    ),
 }
-"""Subject and text for each topic; what stands behind a $ is filled in."""
+"""Subject and text of each; what stands behind a $ is filled in."""
 
 
-def write(topic: str, **facts: object) -> tuple[str, str]:
+def write(name: str, **facts: object) -> tuple[str, str]:
     """Return the subject and the text of a mail."""
-    subject, text = LETTERS[topic]
+    subject, text = LETTERS[name]
     return subject, Template(text).substitute(facts) + "\n\nDuka\n"

@@ -12,9 +12,7 @@ from utils import clock
 from utils.phones import Phone
 
 Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{3,60}$", examples=["wanjiku"])]
-NewPassword = Annotated[
-    str, Field(min_length=passwords.SHORTEST, repr=False), AfterValidator(passwords.check_what_bcrypt_reads)
-]
+NewPassword = Annotated[str, Field(min_length=passwords.SHORTEST, repr=False), AfterValidator(passwords.check_new)]
 Moment = Annotated[datetime, PlainSerializer(clock.iso, return_type=str)]
 
 
@@ -45,6 +43,57 @@ class LoginRequest(BaseModel):
         return self
 
 
+OneTimeToken = Annotated[str, Field(min_length=1, max_length=100, repr=False)]
+PresentPassword = Annotated[str, Field(min_length=1, max_length=4096, repr=False)]
+
+
+class AddressRequest(BaseModel):
+    """Where to send a mail."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: EmailStr
+
+
+class VerificationRequest(BaseModel):
+    """The token of the mail; or an address, to get another mail."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: str = Field("", max_length=100, repr=False)
+    email: EmailStr = Field(default_factory=str)
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> VerificationRequest:
+        if bool(self.token) == bool(self.email):
+            raise ValueError("send either token or email")
+        return self
+
+
+class PasswordReset(BaseModel):
+    """The token of the mail, and the new password."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: OneTimeToken
+    password: NewPassword
+
+
+class PasswordChange(BaseModel):
+    """The present password, and the new one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    current_password: PresentPassword
+    new_password: NewPassword
+
+
+class Accepted(BaseModel):
+    """What was asked for is done, or will be."""
+
+    message: str
+
+
 class ProfileUpdate(BaseModel):
     """What to change of one's own account; a field left out stays, a phone number of null goes."""
 
@@ -65,6 +114,7 @@ class User(BaseModel):
     id: int
     username: str
     email: str
+    email_verified: bool
     phone_number: str | None
     role: str
     permissions: list[str]

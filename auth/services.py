@@ -11,7 +11,7 @@ from typing import Any
 
 from auth import lockout_services as lockout
 from auth import passwords, session_services
-from utils import clock, db
+from utils import clock, db, outbox
 from utils.errors import EmailTaken, InvalidCredentials, NotFound, UsernameTaken
 
 TAKEN = {"uq_users_username": UsernameTaken, "uq_users_email": EmailTaken}
@@ -23,7 +23,7 @@ FILTERS = {
 }
 PROFILE = {
     "username": "username = %(username)s",
-    "email": "email = %(email)s",
+    "email": "email_verified_at = CASE WHEN email = %(email)s THEN email_verified_at END, email = %(email)s",
     "phone_number": "phone_number = %(phone_number)s",
     "updated_at": "updated_at = %(updated_at)s",
 }
@@ -42,12 +42,13 @@ def register_user(
     )
 
 
+@passwords.in_line
 def sign_up(
     *, username: str, email: str, password: str, phone_number: str | None, device: str, address: str
 ) -> dict[str, Any]:
     """Make a customer's account and open its first session; return `user`, `session_id`, `refresh_secret`.
 
-    Raises UsernameTaken, EmailTaken.
+    Raises UsernameTaken, EmailTaken, TooManyAtOnce.
     """
     return _sign_up(
         username=username,
@@ -59,11 +60,12 @@ def sign_up(
     )
 
 
+@passwords.in_line
 def log_in(*, login: str, password: str, device: str, address: str) -> dict[str, Any]:
     """Open a session for a user name or an e-mail address; return `user`, `session_id`, `refresh_secret`.
 
     Raises InvalidCredentials, the same and after as long, for an unknown user, a wrong password, a closed account,
-    and AccountLocked after too many of these.
+    and AccountLocked after too many of these; TooManyAtOnce.
     """
     found = _find_user(db.reading(), {"email" if "@" in login else "username": login})  # no user name has an @
     failures = lockout.claim_attempt(subject=lockout.subject_of(user_id=found["id"] if found else None, login=login))
@@ -80,22 +82,12 @@ def get_user(*, user_id: int) -> dict[str, Any]:
     return _get_user(db.reading(), user_id=user_id)
 
 
-def find_owner(*, user_id: int) -> dict[str, Any] | None:
-    """Return the user name and the address to write to; None when the account is closed."""
-    return db.reading().fetch_one(
-        """
-        SELECT u.username, u.email
-          FROM users u
-         WHERE u.id = %(user_id)s
-           AND u.disabled_at IS NULL
-        """,
-        {"user_id": user_id},
-    )
-
-
 @db.in_transaction
 def update_profile(tx: db.Tx, *, user_id: int, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Change what is named of user name, e-mail address and phone number. Raises UsernameTaken, EmailTaken."""
+    """Change what is named of user name, e-mail address and phone number; a new address is to be verified.
+
+    Raises UsernameTaken, EmailTaken.
+    """
     return update_profile_tx(tx, user_id=user_id, changes=changes)
 
 
@@ -111,7 +103,10 @@ def update_profile_tx(tx: db.Tx, *, user_id: int, changes: Mapping[str, Any]) ->
             {"user_id": user_id},
             changes=db.set_clause(PROFILE, {**changes, "updated_at": clock.now()}),
         )
-    return _get_user(tx, user_id=user_id)
+    user = _get_user(tx, user_id=user_id)
+    if "email" in changes and not user["email_verified"]:
+        outbox.stage_tx(tx, "account.verification_asked", email=user["email"])
+    return user
 
 
 @db.in_transaction
@@ -129,6 +124,7 @@ def _register(tx: db.Tx, /, **account: Any) -> dict[str, Any]:
 def _sign_up(tx: db.Tx, /, *, device: str, address: str, **account: Any) -> dict[str, Any]:
     user_id = _insert_user_tx(tx, role="customer", **account)
     opened = session_services.open_session_tx(tx, user_id=user_id, device=device, address=address)
+    outbox.stage_tx(tx, "account.registered", user_id=user_id)
     return {"user": _get_user(tx, user_id=user_id), **opened}
 
 
@@ -163,8 +159,8 @@ def _get_user(reader: db.Reader, *, user_id: int) -> dict[str, Any]:
 def _find_user(reader: db.Reader, by: Mapping[str, int | str]) -> db.Row | None:
     return reader.fetch_one(
         """
-        SELECT u.id, u.username, u.email, u.phone_number, u.password_hash, u.disabled_at, u.created_at,
-               r.name AS role,
+        SELECT u.id, u.username, u.email, u.email_verified_at IS NOT NULL AS email_verified, u.phone_number,
+               u.password_hash, u.disabled_at, u.created_at, r.name AS role,
                (SELECT JSON_ARRAYAGG(p.name)
                   FROM role_permissions rp
                   JOIN permissions p ON p.id = rp.permission_id

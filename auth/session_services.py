@@ -165,6 +165,20 @@ def forget_devices_tx(tx: db.Tx, *, user_id: int) -> None:
     )
 
 
+def end_other_sessions_tx(tx: db.Tx, *, user_id: int, session_id: int, reason: str) -> None:
+    """End every session of the user that still stands, but this one."""
+    tx.execute(
+        """
+        UPDATE sessions
+           SET revoked_at = %(now)s, revoked_reason = %(reason)s
+         WHERE user_id = %(user_id)s
+           AND id <> %(session_id)s
+           AND revoked_at IS NULL
+        """,
+        {"user_id": user_id, "session_id": session_id, "reason": reason, "now": clock.now()},
+    )
+
+
 def _touch_session_tx(tx: db.Tx, *, session_id: int) -> None:
     """Note the use of a session that stands. Raises TokenRevoked when it, or the account, has ended."""
     standing = tx.execute(

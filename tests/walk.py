@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 from pydantic import BaseModel
 from werkzeug.test import TestResponse
 
+from auth import one_time_services
 from payments import callback_tokens
 from tests.factories import PASSWORD, Product, User, make_order, make_product, make_user
 from utils import db, web
@@ -27,6 +28,7 @@ NEW = {"username": "newcomer", "email": "newcomer@example.com", "password": PASS
 
 # A body that each model takes, so that a single field can be made bad.
 GOOD: dict[str, Callable[[Shop], dict[str, Any]]] = {
+    "AddressRequest": lambda shop: {"email": "nobody@example.com"},
     "CancelIn": lambda shop: {"reason": "changed my mind"},
     "CartAddition": lambda shop: {"variant_id": shop.variant_id, "quantity": 1},
     "CategoryChange": lambda shop: {"name": "Kitchen and table"},
@@ -63,6 +65,9 @@ GOOD: dict[str, Callable[[Shop], dict[str, Any]]] = {
     "RoleChange": lambda shop: {"description": "Packs parcels", "permissions": ["orders:read"]},
     "RoleIn": lambda shop: {"name": "packer", "description": "Packs parcels", "permissions": ["orders:read"]},
     "StockIn": lambda shop: {"stock": 7, "reason": "counted"},
+    "PasswordChange": lambda shop: {"current_password": PASSWORD, "new_password": PASSWORD},
+    "PasswordReset": lambda shop: {"token": shop.reset_token, "password": "maji-ya-moto"},
+    "VerificationRequest": lambda shop: {"email": "nobody@example.com"},
     "StkPushIn": lambda shop: {"order_id": shop.paid_order_id, "phone_number": "0712345678"},  # paid: nobody is called
     "UserChange": lambda shop: {"phone_number": "0712345678"},
 }
@@ -85,9 +90,12 @@ OPEN = {
     "GET /api/categories/<slug>",
     "GET /api/products",
     "GET /api/products/<key>",
+    "POST /api/auth/forgot-password",
     "POST /api/auth/login",
     "POST /api/auth/register",
+    "POST /api/auth/reset-password",
     "POST /api/auth/signup",
+    "POST /api/auth/verify-email",
     "POST /api/payments/callbacks/c2b/<token>/confirmation",
     "POST /api/payments/callbacks/c2b/<token>/validation",
     "POST /api/payments/callbacks/result/<token>",
@@ -95,7 +103,10 @@ OPEN = {
     "POST /api/payments/callbacks/timeout/<token>",
 }
 # The tables that a refusal may change: wrong passwords are counted, and the owner is told.
-COUNTING = {"POST /api/auth/login": {"login_locks", "outbox_events"}}
+COUNTING = {
+    "POST /api/auth/change-password": {"login_locks", "outbox_events"},
+    "POST /api/auth/login": {"login_locks", "outbox_events"},
+}
 PRIVATE = {"item_id", "order_id", "payment_id", "product_id", "refund_id", "user_id", "variant_id"}
 
 
@@ -114,12 +125,13 @@ class Shop:
     payment_id: int
     refund_id: int
     edited: Product
+    reset_token: str
     category: str
 
 
 def open_shop(client: FlaskClient) -> Shop:
     """Fill an empty shop."""
-    admin, product = make_user(role="admin"), make_product(stock=10_000)
+    admin, buyer, product = make_user(role="admin"), make_user(), make_product(stock=10_000)
     headers = log_in(client, admin)
     order, paid_order = (make_order(admin, (product.variant, 1), method="mock") for _ in range(2))
     payment = client.post(f"/api/payments/{paid_order.id}/mock", headers=headers).get_json()
@@ -140,6 +152,7 @@ def open_shop(client: FlaskClient) -> Shop:
         payment_id=payment["id"],
         refund_id=refund.get_json()["id"],
         edited=make_product(),
+        reset_token=one_time_services.make_token(purpose="reset_password", user_id=buyer.id, email=buyer.email),
         category=client.post("/api/categories", json={"name": "Kitchen"}, headers=headers).get_json()["slug"],
     )
 

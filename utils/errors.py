@@ -83,6 +83,11 @@ class InvalidFields(ShopError):
     status, code, detail = 422, "invalid_fields", "Some fields are not valid; see errors."
 
 
+class LinkSpent(ShopError):
+    status, code = 422, "link_spent"
+    detail = "This link was used before, is too old, or is none of ours. Ask for a new mail."
+
+
 class VariantRequired(ShopError):
     status, code, detail = 422, "variant_required", "This product comes in several variants; send variant_id."
 
@@ -262,6 +267,11 @@ class PhoneBusy(PaymentUnavailable):
     code = "phone_busy"
     detail = "Another payment prompt is open on this phone. Finish it there, or try again in a minute."
     retry_after = 60
+
+
+class TooManyAtOnce(ShopError):
+    status, code, detail = 503, "too_many_at_once", "Too many log in at this moment. Try again."
+    retry_after = 2
 
 
 class DatabaseUnavailable(ShopError):
