@@ -47,8 +47,10 @@ def get_category(*, slug: str) -> dict[str, Any]:
     }
 
 
-def list_breadcrumbs(*, category_id: int) -> list[db.Row]:
+def list_breadcrumbs(*, category_id: int | None) -> list[db.Row]:
     """Return the way from the top to a category, slug and name of each step."""
+    if category_id is None:
+        return []
     return db.reading().fetch_all(
         """
         WITH RECURSIVE above AS (

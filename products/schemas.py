@@ -272,14 +272,17 @@ class Facets(TypedDict):
     options: list[OptionCounts]
 
 
-class ProductList(BaseModel):
-    """A page; `total` and `facets` are there when they were asked for."""
+class ListExtras(BaseModel):
+    """What a list has besides when it was asked for."""
 
-    items: list[ListedProduct]
-    next_cursor: str | None
     total: int | None = None
     total_capped: bool | None = None
     facets: Facets | None = None
+
+
+class ProductList(ListExtras):
+    items: list[ListedProduct]
+    next_cursor: str | None
 
 
 class Crumb(TypedDict):

@@ -18,7 +18,6 @@ from utils import db, paging
 from utils.errors import BadCursor
 
 SKU_SCORE = 1_000_000_000  # above every score of words: who types a SKU wants that one
-MOST_RELATED = 4
 
 FILTERS = {
     "deleted_at": "p.deleted_at <=> %(deleted_at)s",  # bound to NULL: what is for sale
@@ -207,7 +206,23 @@ def _options_wanted(options: Mapping[str, Sequence[str]], in_stock: bool) -> str
 def list_products(
     *, filters: Filters | None = None, sort: str | None = None, limit: int = 20, cursor: str | None = None
 ) -> paging.Page[db.Row]:
-    """Return a page of products in the shape of a list. Raises BadCursor.
+    """Return a page of products in the shape of a list. Raises BadCursor."""
+    page = find_products(filters=filters, sort=sort, limit=limit, cursor=cursor)
+    return paging.Page(shelf_services.show(db.reading(), page.items), page.next_cursor)
+
+
+def write_products(
+    *, filters: Filters | None = None, sort: str | None = None, limit: int = 20, cursor: str | None = None
+) -> tuple[str, str | None]:
+    """Return the same page as a JSON array, and the cursor of the next. Raises BadCursor."""
+    page = find_products(filters=filters, sort=sort, limit=limit, cursor=cursor)
+    return f"[{shelf_services.write(db.reading(), page.items)}]", page.next_cursor
+
+
+def find_products(
+    *, filters: Filters | None = None, sort: str | None = None, limit: int = 20, cursor: str | None = None
+) -> paging.Page[db.Row]:
+    """Find a page of products: who they are, for shelf_services to show. Raises BadCursor.
 
     Without a sort, what was searched for comes by relevance and everything else with the newest first.
     """
@@ -234,25 +249,7 @@ def list_products(
             where=db.where(FILTERS | AFTER, values),
             order=SORTS[sort],
         )
-    page = paging.cut(found, limit, lambda row: _cursor_of(sort, row))
-    return paging.Page(shelf_services.show(reader, page.items), page.next_cursor)
-
-
-def find_related(*, product_id: int, category_id: int) -> list[db.Row]:
-    """Find a few other products of the same category, the newest first, for shelf_services.show."""
-    return db.reading().fetch_all(
-        """
-        SELECT {found}
-          FROM products p
-         WHERE p.category_id = %(category_id)s
-           AND p.deleted_at IS NULL
-           AND p.id <> %(product_id)s
-         ORDER BY p.id DESC
-         LIMIT %(most)s
-        """,
-        {"category_id": category_id, "product_id": product_id, "most": MOST_RELATED},
-        found=FOUND,
-    )
+    return paging.cut(found, limit, lambda row: _cursor_of(sort, row))
 
 
 def count_products(*, filters: Filters) -> tuple[int, bool]:

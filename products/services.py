@@ -1,4 +1,4 @@
-"""Products: reading one, making, changing and deleting them.
+"""Products: making, changing and deleting them.
 
 Owns the tables products and product_images; variants, stock and categories have modules of their own. An edit locks
 the product's row, then its variants, compares what stands with what is wanted and writes the difference: an edit that
@@ -10,100 +10,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from products import category_services, drafts, search_services, shelf_services, texts, variant_services
+from products import category_services, drafts, texts, variant_services
 from products.drafts import Draft, Image, Variant
-from products.kept import Kept
 from utils import audit, clock, db
 from utils.errors import NotFound, PreconditionFailed, SlugTaken
 
 SLUG_TRIES = 5
-MOST_KEPT = 16_000_000  # characters of what only the page of one product shows, as JSON: a fifth of it as dicts
-
-_kept: Kept[str] = Kept(MOST_KEPT)
-
-KEYS = {
-    "id": "p.id = %(id)s AND p.deleted_at IS NULL",
-    "slug": "p.live_slug = %(slug)s",
-}
-
-
-def get_product(*, key: str) -> dict[str, Any]:
-    """Return a product by id or slug, whole: variants, images, breadcrumbs, related. Raises NotFound."""
-    reader = db.reading()
-    variants = reader.fetch_all(
-        """
-        SELECT p.id, {stamp}, p.category_id, v.id AS variant_id, v.stock
-          FROM products p
-          JOIN variants v ON v.product_id = p.id AND v.deleted_at IS NULL
-        {where}
-        """,
-        stamp=shelf_services.STAMP,
-        where=db.where(KEYS, _key(key)),
-    )
-    if not variants:
-        raise NotFound(what="product")
-    product_id, stamp, category_id = (variants[0][name] for name in ("id", "stamp", "category_id"))
-    stocks = {row["variant_id"]: row["stock"] for row in variants}
-    rest = _read_rest(reader, product_id, stamp, category_id)
-    related = search_services.find_related(product_id=product_id, category_id=category_id) if category_id else []
-    shown = shelf_services.show(reader, [{"id": product_id, "stamp": stamp, "stock": sum(stocks.values())}, *related])
-    if not shown or shown[0]["id"] != product_id:
-        raise NotFound(what="product")
-    for variant in rest["variants"]:
-        variant["stock"] = stocks.get(variant["id"], 0)
-        variant["in_stock"] = variant["stock"] > 0
-    return shown[0] | rest | {"version": int(stamp.partition(" ")[0]), "related": shown[1:]}
-
-
-def _read_rest(reader: db.Reader, product_id: int, stamp: str, category_id: int | None) -> dict[str, Any]:
-    """Return what only the page of one product shows, stock apart."""
-    text = _kept.find(product_id, stamp)
-    if text is None:
-        rows = reader.fetch_all(
-            """
-            SELECT p.description, p.vendor, p.updated_at, i.url, i.alt
-              FROM products p
-              LEFT JOIN product_images i ON i.product_id = p.id
-             WHERE p.id = %(id)s
-             ORDER BY i.position
-            """,
-            {"id": product_id},
-        )
-        rest = {
-            "description": rows[0]["description"],
-            "vendor": rows[0]["vendor"],
-            "images": [{"url": row["url"], "alt": row["alt"]} for row in rows if row["url"]],
-            "variants": variant_services.list_variants(reader, product_id=product_id),
-            "breadcrumbs": category_services.list_breadcrumbs(category_id=category_id) if category_id else [],
-            "updated_at": rows[0]["updated_at"],
-        }
-        text = json.dumps(rest, default=str, ensure_ascii=False)
-        _kept.keep(product_id, stamp, text, size=len(text))
-    read: dict[str, Any] = json.loads(text)
-    read["updated_at"] = datetime.fromisoformat(read["updated_at"])
-    for variant in read["variants"]:
-        variant["price"] = Decimal(variant["price"])
-    return read
-
-
-def _key(key: str) -> dict[str, int | str]:
-    """Tell an id from a slug; digits too many for an id are looked for as 0, which nothing has."""
-    if key.isascii() and key.isdigit():
-        return {"id": int(key) if len(key) < 19 else 0}
-    return {"slug": key}
-
-
-def create_product(*, fields: Mapping[str, Any], actor_id: int | None) -> dict[str, Any]:
-    """Make a product. Raises InvalidFields, SkuTaken."""
-    return get_product(key=str(_create(draft=drafts.new_draft(fields), actor_id=actor_id)))
 
 
 @db.in_transaction
-def _create(tx: db.Tx, *, draft: Draft, actor_id: int | None) -> int:
+def create_product(tx: db.Tx, *, fields: Mapping[str, Any], actor_id: int | None) -> int:
+    """Make a product and return its id. Raises InvalidFields, SkuTaken."""
+    draft = drafts.new_draft(fields)
     slug = texts.slug_of(draft.name, otherwise="product")
     product_id = create_product_tx(tx, draft=draft, slug=slug, actor_id=actor_id)
     _record_tx(tx, "product.created", product_id, actor_id, after=draft)
@@ -121,21 +41,19 @@ def create_product_tx(tx: db.Tx, *, draft: Draft, slug: str, actor_id: int | Non
     return product_id
 
 
+@db.in_transaction
 def change_product(
-    *, product_id: int, fields: Mapping[str, Any], actor_id: int | None, versions: Sequence[int] | None = None
-) -> dict[str, Any]:
+    tx: db.Tx,
+    *,
+    product_id: int,
+    fields: Mapping[str, Any],
+    actor_id: int | None,
+    versions: Sequence[int] | None = None,
+) -> None:
     """Change the fields that are given. Raises NotFound, InvalidFields, SkuTaken.
 
     `versions` are those that the editor may have read: PreconditionFailed when the product is at another.
     """
-    _change(product_id=product_id, fields=fields, actor_id=actor_id, versions=versions)
-    return get_product(key=str(product_id))
-
-
-@db.in_transaction
-def _change(
-    tx: db.Tx, *, product_id: int, fields: Mapping[str, Any], actor_id: int | None, versions: Sequence[int] | None
-) -> None:
     _lock_tx(tx, product_id, versions)
     current = read_draft_tx(tx, product_id=product_id)
     wanted = drafts.changed_draft(current, fields)

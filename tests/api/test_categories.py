@@ -26,7 +26,7 @@ def staff(client: FlaskClient, make_user: Callable[..., factories.User]) -> Head
 
 
 def product_in(category: str) -> int:
-    return services.create_product(fields={"name": "Tea", "price": 1, "category": category}, actor_id=None)["id"]
+    return services.create_product(fields={"name": "Tea", "price": 1, "category": category}, actor_id=None)
 
 
 def make(name: str, parent: str | None = None) -> str:

@@ -19,7 +19,7 @@ SORTS = ["newest", "price", "-price", "name", "rating"]
 
 
 def make(name: str, price: int = 100, **fields: Any) -> int:
-    return services.create_product(fields={"name": name, "price": price, **fields}, actor_id=None)["id"]
+    return services.create_product(fields={"name": name, "price": price, **fields}, actor_id=None)
 
 
 def found(client: FlaskClient, **parameters: Any) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from apiflask import APIFlask
 
-from products import export_services, import_services, search_services, services
+from products import export_services, import_services, page_services, search_services, services
 from products import stock_services as stock
 from products.csv_files import UnreadableFile
 from products.import_services import Summary
@@ -82,7 +82,7 @@ def test_a_real_file_is_imported_whole_and_a_second_time_changes_nothing(file: s
 
 def test_a_real_product_has_all_that_its_rows_say() -> None:
     import_services.import_file(DATA / "home-and-garden.csv")
-    pot = services.get_product(key="clay-plant-pot")
+    pot = page_services.get_product(key="clay-plant-pot")
     assert [pot[key] for key in ("name", "vendor", "category", "options", "compare_at_price")] == [
         "Clay Plant Pot",
         "Company 123",
@@ -98,7 +98,7 @@ def test_a_real_product_has_all_that_its_rows_say() -> None:
         "single-sprout-in-a-pot_925x.jpg",
         "pot-with-a-single-sprout_925x.jpg",
     ]
-    light = services.get_product(key="copper-light")
+    light = page_services.get_product(key="copper-light")
     assert (str(light["compare_at_price"]), light["options"], len(light["variants"])) == ("75.00", [], 1)
 
 
@@ -109,7 +109,7 @@ def test_pictures_stand_by_position_with_their_words_and_once_each(load: Callabl
         row("tea", Image_Src="/2.svg", Image_Position="3"),
         row("tea", Image_Src="/last.svg"),
     )
-    images = services.get_product(key="tea")["images"]
+    images = page_services.get_product(key="tea")["images"]
     assert [(image["url"], image["alt"]) for image in images] == [
         ("/1.svg", "One"),
         ("/2.svg", "Two"),
@@ -119,7 +119,7 @@ def test_pictures_stand_by_position_with_their_words_and_once_each(load: Callabl
 
 def test_html_is_cleaned_a_path_makes_categories_an_empty_stock_is_none(load: Callable[..., Summary]) -> None:
     load(plain("tea", **{"Body_(HTML)": "<p onload=x>Hot<script>x</script></p>"}, Type="Food > Drinks"))
-    tea = services.get_product(key="tea")
+    tea = page_services.get_product(key="tea")
     assert (tea["description"], tea["stock"]) == ("<p>Hot</p>", 0)
     assert [crumb["name"] for crumb in tea["breadcrumbs"]] == ["Food", "Drinks"]
 
@@ -129,7 +129,7 @@ def test_the_price_before_is_kept_when_it_is_above_the_price(
     load: Callable[..., Summary], before: str, kept: str | None
 ) -> None:
     assert load(plain("tea", Variant_Compare_At_Price=before)).problems == []
-    price = services.get_product(key="tea")["compare_at_price"]
+    price = page_services.get_product(key="tea")["compare_at_price"]
     assert (price and str(price)) == kept
 
 
@@ -185,54 +185,54 @@ def test_a_bad_row_spoils_no_other_of_its_own_product(load: Callable[..., Summar
         "line 7: shirt: has neither a variant nor a picture",
         "line 9: shirt: its other rows ended in line 7: put them together",
     ]
-    shirt = services.get_product(key="shirt")
+    shirt = page_services.get_product(key="shirt")
     assert [variant["options"]["Size"] for variant in shirt["variants"]] == ["S", "L"]
     assert shirt["image_url"] == "/m.svg"
 
 
 def test_a_changed_file_changes_what_differs_and_keeps_the_rest(load: Callable[..., Summary]) -> None:
     load(sized("shirt", "S", title="Shirt", Variant_Inventory_Qty="3"), sized("shirt", "M"), plain("tea"))
-    before = services.get_product(key="shirt")
-    tea = services.get_product(key="tea")
+    before = page_services.get_product(key="shirt")
+    tea = page_services.get_product(key="tea")
     summary = load(
         sized("shirt", "s", title="Best shirt", Variant_Inventory_Qty="5", Variant_Price="90"),
         sized("shirt", "L"),
         plain("tea"),
     )
     assert summary.products == {"changed": 1, "unchanged": 1}
-    after = services.get_product(key="shirt")
+    after = page_services.get_product(key="shirt")
     assert (after["id"], after["name"], after["version"]) == (before["id"], "Best shirt", before["version"] + 1)
     small, large = after["variants"]
     assert (small["id"], small["options"], str(small["price"])) == (before["variants"][0]["id"], {"Size": "s"}, "90.00")
     assert large["id"] not in {variant["id"] for variant in before["variants"]}
     moves = [(move["delta"], move["reason"]) for move in stock.list_movements(variant_id=small["id"]).items]
     assert moves == [(2, "import"), (3, "initial")]
-    assert services.get_product(key="tea") == tea
+    assert page_services.get_product(key="tea") == tea
 
 
 def test_a_variant_is_known_by_its_sku_when_its_option_is_renamed(load: Callable[..., Summary]) -> None:
     load(sized("shirt", "S", title="Shirt", Variant_SKU="A"))
-    before = services.get_product(key="shirt")["variants"][0]["id"]
+    before = page_services.get_product(key="shirt")["variants"][0]["id"]
     load(sized("shirt", "Small", title="Shirt", Variant_SKU="a"))
-    assert [variant["id"] for variant in services.get_product(key="shirt")["variants"]] == [before]
+    assert [variant["id"] for variant in page_services.get_product(key="shirt")["variants"]] == [before]
 
 
 def test_a_row_that_went_bad_does_not_take_its_variant_out_of_the_shop(load: Callable[..., Summary]) -> None:
     load(sized("shirt", "S", title="Shirt"), sized("shirt", "M"))
     load(sized("shirt", "S", title="Shirt"), sized("shirt", "M", Variant_Price="?"))
-    assert len(services.get_product(key="shirt")["variants"]) == 2
+    assert len(page_services.get_product(key="shirt")["variants"]) == 2
 
 
 def test_an_empty_type_leaves_the_category_that_staff_chose(load: Callable[..., Summary]) -> None:
     load(plain("tea"))
-    tea_id = services.get_product(key="tea")["id"]
+    tea_id = page_services.get_product(key="tea")["id"]
     services.change_product(product_id=tea_id, fields={"category": "Drinks"}, actor_id=None)
     assert load(plain("tea")).products == {"unchanged": 1}
 
 
 def test_a_spreadsheets_mark_and_semicolons_are_no_trouble(load: Callable[..., Summary]) -> None:
     assert load("tea;Chai;100", header="\ufeffHandle;Title;Variant Price").products == {"new": 1}
-    assert services.get_product(key="tea")["name"] == "Chai"
+    assert page_services.get_product(key="tea")["name"] == "Chai"
 
 
 def test_a_quote_that_is_never_closed_is_told_with_the_line_it_began_in(load: Callable[..., Summary]) -> None:
