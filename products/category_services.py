@@ -1,21 +1,17 @@
 """Categories: a tree with slugs.
 
-Owns the table categories. Who moves or deletes one first writes the tree's first row, and so has the shape of the
-whole tree to himself until COMMIT: two moves at once cannot make a cycle between them.
+Owns the table categories, together with category_path_services, which makes rows. Who moves one first
+writes the tree's first row, and so has the shape of the whole tree to himself until COMMIT: two moves at once cannot
+make a cycle between them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from products import texts
+from products import category_path_services as paths
 from utils import audit, clock, db
 from utils.errors import CategoryCycle, CategoryInUse, InvalidFields, NotFound, SlugTaken
-
-DEEPEST = 10
-LONGEST_SLUG = 120
-LONGEST_NAME = 120
 
 COLUMNS = {
     "name": "name = %(name)s",
@@ -69,20 +65,6 @@ def list_breadcrumbs(*, category_id: int | None) -> list[db.Row]:
     )
 
 
-def list_paths() -> dict[int, list[str]]:
-    """Return the names from the top down to each category, by its id."""
-    rows = {row["id"]: row for row in _read_all()}
-    paths: dict[int, list[str]] = {}
-    for category_id in rows:
-        names: list[str] = []
-        step = category_id
-        while step is not None:
-            names.insert(0, rows[step]["name"])
-            step = rows[step]["parent_id"]
-        paths[category_id] = names
-    return paths
-
-
 def create_category(
     *, name: str, slug: str | None = None, parent: str | None = None, actor_id: int | None = None
 ) -> dict[str, Any]:
@@ -93,11 +75,11 @@ def create_category(
 @db.in_transaction
 def _create(tx: db.Tx, *, name: str, slug: str | None, parent: str | None, actor_id: int | None) -> str:
     parent_id = None if parent is None else _find_parent_id_tx(tx, parent)
-    if parent_id is not None and len(_line_of(_parents_tx(tx), parent_id)) >= DEEPEST:
-        raise InvalidFields(fields={"parent": f"a tree has {DEEPEST} levels at most"})
-    slug = slug or _free_slug_tx(tx, name, parent)
+    if parent_id is not None and len(_line_of(_parents_tx(tx), parent_id)) >= paths.DEEPEST:
+        raise InvalidFields(fields={"parent": f"a tree has {paths.DEEPEST} levels at most"})
+    slug = slug or paths.free_slug_tx(tx, name, parent)
     with db.naming({"uq_categories_slug": SlugTaken}):
-        _insert_tx(tx, name=name, slug=slug, parent_id=parent_id)
+        paths.insert_tx(tx, name=name, slug=slug, parent_id=parent_id)
     audit.record_tx(
         tx,
         action="category.created",
@@ -168,40 +150,6 @@ def delete_category(tx: db.Tx, *, slug: str, actor_id: int | None = None) -> Non
 
 def _told(category: db.Row) -> db.Row:
     return {name: category[name] for name in ("name", "slug", "parent_id")}
-
-
-def find_or_make_tx(tx: db.Tx, category: str) -> int:
-    """Return the id of a category given by slug, name, or a path of names (`Groceries > Flour`); make what is missing.
-
-    A plain name is looked for on every level, a path from the top. Raises InvalidFields for a path that cannot be.
-    """
-    found = tx.fetch_value(
-        """
-        SELECT c.id
-          FROM categories c
-         WHERE c.slug = %(category)s
-            OR c.name = %(category)s
-         ORDER BY c.slug = %(category)s DESC, c.id
-         LIMIT 1
-        """,
-        {"category": category},
-    )
-    return int(found) if found is not None else find_or_make_path_tx(tx, texts.split_path(category))["id"]
-
-
-def find_or_make_path_tx(tx: db.Tx, names: Sequence[str]) -> db.Row:
-    """Return id and slug of a category given by the names from the top down to it; make what is missing.
-
-    Raises InvalidFields for a path that cannot be.
-    """
-    if not 1 <= len(names) <= DEEPEST or any(len(name) > LONGEST_NAME for name in names):
-        raise InvalidFields(
-            fields={"category": f"must be 1 to {DEEPEST} names of at most {LONGEST_NAME} characters, split by >"}
-        )
-    step = _find_child_tx(tx, names[0], None) or _make_child_tx(tx, names[0], None)
-    for name in names[1:]:
-        step = _find_child_tx(tx, name, step) or _make_child_tx(tx, name, step)
-    return step
 
 
 # --- the tree
@@ -278,8 +226,8 @@ def _place_tx(tx: db.Tx, category_id: int, parent: str | None) -> int | None:
         raise CategoryCycle
     depths = [_line_of(parents, other) for other in parents]
     height = max(way.index(category_id) + 1 for way in depths if category_id in way)
-    if len(line) + height > DEEPEST:
-        raise InvalidFields(fields={"parent": f"a tree has {DEEPEST} levels at most"})
+    if len(line) + height > paths.DEEPEST:
+        raise InvalidFields(fields={"parent": f"a tree has {paths.DEEPEST} levels at most"})
     return parent_id
 
 
@@ -328,55 +276,3 @@ def _find_parent_id_tx(tx: db.Tx, slug: str) -> int:
     if found is None:
         raise InvalidFields(fields={"parent": "there is no category with this slug"})
     return int(found)
-
-
-def _find_child_tx(tx: db.Tx, name: str, parent: db.Row | None) -> db.Row | None:
-    return tx.fetch_one(
-        """
-        SELECT c.id, c.slug
-          FROM categories c
-         WHERE c.parent_id <=> %(parent_id)s
-           AND c.name = %(name)s
-         ORDER BY c.id
-         LIMIT 1
-        """,
-        {"parent_id": parent["id"] if parent else None, "name": name},
-    )
-
-
-def _make_child_tx(tx: db.Tx, name: str, parent: db.Row | None) -> db.Row:
-    """Make a category; a rival who made one with this slug at the same moment may have made this very one."""
-    slug = _free_slug_tx(tx, name, parent["slug"] if parent else None)
-    try:
-        with db.naming({"uq_categories_slug": SlugTaken}):
-            category_id = _insert_tx(tx, name=name, slug=slug, parent_id=parent["id"] if parent else None)
-    except SlugTaken:
-        return _find_child_tx(tx, name, parent) or _make_child_tx(tx, name, parent)
-    return {"id": category_id, "slug": slug}
-
-
-def _insert_tx(tx: db.Tx, *, name: str, slug: str, parent_id: int | None) -> int:
-    return tx.insert(
-        """
-        INSERT INTO categories (parent_id, slug, name, created_at, updated_at)
-        VALUES (%(parent_id)s, %(slug)s, %(name)s, %(now)s, %(now)s)
-        """,
-        {"parent_id": parent_id, "slug": slug, "name": name, "now": clock.now()},
-    )
-
-
-def _free_slug_tx(tx: db.Tx, name: str, parent_slug: str | None) -> str:
-    """Return a slug for a name: its own, else with the parent's before it, else with a number behind it."""
-    own = texts.slug_of(name, otherwise="category")[: LONGEST_SLUG - 10].strip("-")
-    longer = f"{parent_slug}-{own}"[: LONGEST_SLUG - 10].strip("-") if parent_slug else own
-    rows = tx.fetch_all(
-        """
-        SELECT c.slug
-          FROM categories c
-         WHERE c.slug LIKE CONCAT(%(own)s, '%%')
-            OR c.slug LIKE CONCAT(%(longer)s, '%%')
-        """,
-        {"own": own, "longer": longer},
-    )
-    taken = {row["slug"] for row in rows}
-    return own if own not in taken else texts.free_slug(longer, taken)

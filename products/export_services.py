@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from products import category_services, duka
+from products import category_path_services, duka
 from utils import db
 
 AT_A_TIME = 500
@@ -18,7 +18,7 @@ def export_products(file: TextIO) -> int:
     """Write every living product in the duka format and return how many there were."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(duka.HEADER)
-    paths = category_services.list_paths()
+    paths = category_path_services.list_paths()
     count = 0
     for product in _read_products():
         product["category"] = paths.get(product["category_id"], [])

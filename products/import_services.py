@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 
-from products import category_services, csv_files, drafts, duka, services, shopify
+from products import category_path_services, csv_files, drafts, duka, services, shopify
 from products.csv_files import Offer, Problem, UnreadableFile
 from products.drafts import Draft, Variant
 from utils import db
@@ -125,7 +125,9 @@ def _import_one(tx: db.Tx, *, offer: Offer) -> tuple[str, list[Problem]]:
 
 def _draft_tx(tx: db.Tx, offer: Offer, variants: list[Variant], otherwise_in: str | None = None) -> Draft:
     """Return the product as the file wants it; an empty category leaves the one that it is in."""
-    category = category_services.find_or_make_path_tx(tx, offer.category)["slug"] if offer.category else otherwise_in
+    category = (
+        category_path_services.find_or_make_path_tx(tx, offer.category)["slug"] if offer.category else otherwise_in
+    )
     return drafts.checked(
         Draft(
             **offer.fields,

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from products import category_services, drafts, texts, variant_services
+from products import category_path_services, drafts, texts, variant_services
 from products.drafts import Draft, Image, Variant
 from utils import audit, clock, db
 from utils.errors import NotFound, PreconditionFailed, SlugTaken
@@ -32,7 +32,7 @@ def create_product(tx: db.Tx, *, fields: Mapping[str, Any], actor_id: int | None
 
 def create_product_tx(tx: db.Tx, *, draft: Draft, slug: str, actor_id: int | None) -> int:
     """Write a new product under the slug, or under the next free one with a number. Raises SkuTaken."""
-    category_id = category_services.find_or_make_tx(tx, draft.category) if draft.category else None
+    category_id = category_path_services.find_or_make_tx(tx, draft.category) if draft.category else None
     product_id = _insert_tx(tx, draft, slug, category_id)
     variant_services.write_variants_tx(
         tx, product_id=product_id, standing=[], wanted=draft.variants, reason="initial", actor_id=actor_id
@@ -112,7 +112,7 @@ def write_difference_tx(
     """
     category_id: int | None = None
     if wanted.category and wanted.category != current.category:
-        category_id = category_services.find_or_make_tx(tx, wanted.category)
+        category_id = category_path_services.find_or_make_tx(tx, wanted.category)
         wanted = replace(wanted, category=_slug_of_category_tx(tx, category_id))
     if wanted == current:
         return False

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
 
-from products import category_services, search_services, services
+from products import category_services, schemas, search_services, services
 from tests import factories
 from utils import clock, db
 
@@ -73,6 +75,17 @@ def test_the_newest_comes_first_when_nothing_is_said(client: FlaskClient) -> Non
     make("Old")
     make("New")
     assert found(client) == ["New", "Old"]
+
+
+def test_answers_are_as_the_document_says(client: FlaskClient) -> None:
+    product_id = make("Tea", category="Drinks", compare_at_price=Decimal(200), images=[{"url": "/a", "alt": "A"}])
+    make("Coffee", category="Drinks", variants=[{"options": {"Size": size}, "sku": size} for size in "ML"])
+    rate(product_id, "4.50")
+    listed = client.get("/api/products?count=1&facets=1").get_json()
+    whole = client.get(f"/api/products/{product_id}").get_json()
+    for model, answer in ((schemas.ProductList, listed), (schemas.ProductDetail, whole)):
+        text = model.model_validate(answer).model_dump_json()
+        assert json.loads(text.replace("+00:00Z", "Z")) == answer  # what is read back knows its zone
 
 
 def test_a_product_that_comes_while_one_pages_is_neither_seen_twice_nor_hides_another(client: FlaskClient) -> None:
