@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import math
 import time
@@ -61,6 +62,14 @@ def init_app(app: APIFlask, *, trusted_proxies: int) -> None:
     app.register_error_handler(HTTPError, _answer_invalid_fields)
     app.register_error_handler(HTTPException, _answer_http_exception)
     app.register_error_handler(Exception, _answer_surprise)
+    _look_for_garbage_rarely()
+
+
+def _look_for_garbage_rarely() -> None:
+    """Spare the requests Python's search for cycles: what was imported stays, and few of the objects that a request
+    makes are in one. It took a tenth of a request, and now and then 40 ms."""
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 class _Sessions(SecureCookieSessionInterface):
