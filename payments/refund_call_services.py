@@ -28,8 +28,8 @@ AT_ONCE = 20
 # A call takes at most some 125 s: certificate, token and call, the last two once more when the token was refused.
 CALL_LEASE = timedelta(minutes=3)
 NOT_KNOWN = (
-    "M-Pesa did not tell in a day whether this was sent: look into the M-Pesa portal for {amount} to {phone_number}"
-    " after {created_at:%Y-%m-%d %H:%M} UTC. Then settle this refund by hand."
+    "M-Pesa did not tell in a day whether this was sent: look into the M-Pesa portal for {amount} that left after"
+    " {created_at:%Y-%m-%d %H:%M} UTC. Then settle this refund by hand."
 )
 
 

@@ -117,7 +117,12 @@ def test_the_key_is_asked_for_wherever_an_order_or_a_payment_is_made(document: J
         for name, operation in operations_of(document)
         if any(follow(document, parameter)["name"] == "Idempotency-Key" for parameter in operation["parameters"])
     }
-    assert with_key >= {"POST /api/orders", "POST /api/payments/stkpush", "POST /api/payments/{order_id}/mock"}
+    assert with_key >= {
+        "POST /api/orders",
+        "POST /api/payments/stkpush",
+        "POST /api/payments/{order_id}/mock",
+        "POST /api/transactions/{payment_id}/refund",
+    }
     assert {name.partition(" ")[0] for name in with_key} == {"POST"}
 
 
@@ -206,7 +211,17 @@ def test_a_walk_through_the_shop_answers_as_the_document_says(send: Callable[...
     send("POST", "/api/payments/{order_id}/mock", path=f"/api/payments/{order['id']}/mock", headers=buyer)
     send("PUT", "/api/orders/{order_id}", **here, headers=staff, json={"status": "shipped", "tracking_number": "T-1"})
     send("GET", "/api/orders/{order_id}/events", path=f"{here['path']}/events", headers=buyer)
-    send("GET", "/api/transactions", path="/api/transactions?count=1", headers=buyer)
+    paid = send("GET", "/api/transactions", path="/api/transactions?count=1", headers=buyer)["items"][0]
+    refund = {"path": f"/api/transactions/{paid['id']}/refund"}
+    given = send("POST", "/api/transactions/{payment_id}/refund", **refund, headers=staff, json={"reason": "torn"})
+    send(
+        "POST", "/api/transactions/{payment_id}/refund", **refund, headers=staff, json={"reason": "torn"}
+    )  # nothing left
+    send("GET", "/api/refunds", path="/api/refunds?count=1", headers=buyer)
+    here = {"path": f"/api/refunds/{given['id']}"}
+    send("GET", "/api/refunds/{refund_id}", **here, headers=buyer)
+    decision = {"status": "failed", "note": "not in review"}
+    send("POST", "/api/refunds/{refund_id}/settle", path=f"{here['path']}/settle", headers=staff, json=decision)
     send("POST", "/api/auth/refresh", headers={"Authorization": f"Bearer {tokens['refresh_token']}"})
     send("POST", "/api/auth/logout", headers=buyer)
     send("GET", "/api/profile", headers=buyer)  # refused

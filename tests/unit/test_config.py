@@ -213,3 +213,16 @@ def test_two_shops_on_a_machine_have_two_simulators() -> None:
     ports = [config.simulator_port(port) for port in (1, 5000, 5001, 55535, 55536, 65535)]
     assert len(set(ports)) == len(ports)
     assert all(1 <= port <= 65535 for port in ports)
+
+
+@pytest.mark.parametrize("name", config.INITIATOR)
+def test_production_takes_a_whole_initiator_or_none(name: str) -> None:
+    whole = {**PRODUCTION, **dict.fromkeys(config.INITIATOR, "real")}
+    assert config.load(whole).MPESA_INITIATOR_NAME == "real"
+    line = complaint({key: value for key, value in whole.items() if key != name})
+    assert line.startswith(f"Bad settings: {name} is missing; an initiator needs ")
+
+
+def test_only_the_simulators_credentials_lead_to_the_simulator() -> None:
+    assert config.load({"SHOP_ENV": "testing", "DATABASE_URL": "mysql://nobody@localhost/none"}).uses_simulator
+    assert not config.load(PRODUCTION).uses_simulator

@@ -8,6 +8,7 @@ import pytest
 
 from payments.daraja_answers import (
     AccessToken,
+    CallTaken,
     InvalidToken,
     NotTaken,
     OutcomeUnknown,
@@ -15,7 +16,9 @@ from payments.daraja_answers import (
     PushAccepted,
     QueryResult,
     Refused,
+    TakenBefore,
     password,
+    read_call,
     read_push,
     read_query,
     read_token,
@@ -133,3 +136,40 @@ def test_anything_but_a_result_is_not_known_yet(status: int, text: str) -> None:
 def test_a_query_with_an_old_token_says_so() -> None:
     with pytest.raises(InvalidToken):
         read_query(404, error("404.001.03", "Invalid Access Token"))
+
+
+# --- the initiator's calls
+
+TAKEN = """{"OriginatorConversationID":"71840-27539181-07","ConversationID":"AG_20210709_12346c8e6f8858d7b70a",
+"ResponseCode":"0","ResponseDescription":"Accept the service request successfully."}"""
+
+
+def test_a_call_that_is_taken_names_its_conversation() -> None:
+    assert read_call(200, TAKEN) == CallTaken("71840-27539181-07", "AG_20210709_12346c8e6f8858d7b70a")
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "raised"),
+    [
+        (500, error("500.002.1001", "Duplicate OriginatorConversationID."), TakenBefore),
+        (500, error("500.002.1001", "Service is currently under maintenance."), OutcomeUnknown),
+        (404, error("404.001.03", "Invalid Access Token"), InvalidToken),
+        (400, error("400.003.01", "Invalid Access Token"), InvalidToken),
+        (401, error("401.002.01", "Error Occurred - Invalid Access Token"), InvalidToken),
+        (401, error("401.003.01", "no apiproduct match found"), Refused),
+        (400, error("400.002.02", "Bad Request - Invalid SecurityCredential"), Refused),
+        (200, '{"ResponseCode":"1","ResponseDescription":"no"}', Refused),
+        (500, error("500.003.02", "Spike arrest violation"), NotTaken),
+        (500, error("500.003.03", "Quota Violation"), NotTaken),
+        (403, FIREWALL, NotTaken),
+        (500, error("500.003.1001", "Internal Server Error"), OutcomeUnknown),
+        (502, FIREWALL, OutcomeUnknown),
+        (200, "", OutcomeUnknown),
+        (200, '{"ResponseCode":"0"}', OutcomeUnknown),
+        (200, '{"ResponseCode":"0","OriginatorConversationID":"a b","ConversationID":7}', OutcomeUnknown),
+    ],
+)
+def test_a_call_that_was_not_answered_well_says_what_is_known(status: int, text: str, raised: type[Exception]) -> None:
+    with pytest.raises(raised) as told:
+        read_call(status, text)
+    assert type(told.value) is raised
