@@ -275,6 +275,19 @@ def test_every_payment_of_a_cancelled_order_goes_back_and_the_order_waits_for_th
     assert seen == ["review", "refunded"]
 
 
+def test_a_part_paid_order_that_expires_gives_its_money_back(frozen_clock: Any) -> None:
+    order = place()
+    payment_id = settle(order.id, amount="60", receipt=new_receipt())
+    frozen_clock.forward(hours=1)
+    orders.expire_due_orders()
+    tell_outbox()
+    (opened,) = refunds_of(payment_id)
+    send(opened["id"])
+    tell(opened["id"], result_body())
+    row = payment_row(payment_id)
+    assert (row["order_status"], row["payment_status"], row["refunded"]) == ("cancelled", "refunded", 60)
+
+
 def test_a_cancelled_order_told_twice_is_refunded_once() -> None:
     payment_id = pay()
     order_id = order_of(payment_id)
