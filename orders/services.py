@@ -180,6 +180,20 @@ def claim_prompt_tx(tx: db.Tx, *, order_id: int) -> None:
     raise OrderClosed(status=order["status"])
 
 
+def keep_open_tx(tx: db.Tx, *, order_id: int) -> None:
+    """Keep an order from expiring for a while: word of its payment waits to be confirmed."""
+    tx.execute(
+        """
+        UPDATE orders
+           SET expires_at = GREATEST(expires_at, %(keep_until)s)
+         WHERE id = %(id)s
+           AND status = 'pending'
+           AND expires_at IS NOT NULL
+        """,
+        {"id": order_id, "keep_until": clock.now() + PROMPT_KEEPS_ORDER},
+    )
+
+
 def release_prompt_tx(tx: db.Tx, *, order_id: int) -> None:
     """Say that no prompt is open any more: pending -> unpaid. Changes nothing when it was paid meanwhile."""
     tx.execute(

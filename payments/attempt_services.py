@@ -157,6 +157,21 @@ def ask_soon_tx(tx: db.Tx, *, payment_id: int, checkout_request_id: str | None) 
     )
 
 
+def keep_order_tx(tx: db.Tx, *, payment: db.Row) -> None:
+    """Keep an order from expiring, and from a second prompt, while word of its payment waits to be confirmed."""
+    tx.execute(
+        """
+        UPDATE payments
+           SET prompt_until = %(prompt_until)s
+         WHERE id = %(id)s
+           AND prompt_until IS NOT NULL
+           AND status IN ('created', 'sent', 'unknown')
+        """,
+        {"id": payment["id"], "prompt_until": clock.now() + PROMPT_LIFETIME},
+    )
+    orders.keep_open_tx(tx, order_id=payment["order_id"])
+
+
 # --- prompts that nobody answered
 
 

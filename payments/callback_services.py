@@ -24,9 +24,11 @@ LEASE = timedelta(seconds=60)
 LONGEST_WAIT = timedelta(minutes=30)
 WAITING = "waiting"
 # With MPESA_CONFIRM_BY_QUERY: how often a success that the query has not confirmed is looked at again, and after how
-# long a person does. A genuine one is confirmed within seconds, unless the provider's query is down.
+# long a person does: soon when the query has denied it, in a day when it could not be asked. A genuine one is confirmed
+# within seconds, and as soon as the query answers again.
 LONGEST_WAIT_TO_CONFIRM = timedelta(seconds=60)
-CONFIRMED_WITHIN = timedelta(minutes=30)
+CONFIRMED_WITHIN, DENIED_FOR = timedelta(hours=24), timedelta(minutes=30)
+LEAST_LOOKS = 5  # however late the callback is first looked at
 NAMED_BY_TOKEN = {
     "fk_provider_callbacks_payment_id": lambda: NotFound(what="payment"),
     "fk_provider_callbacks_refund_id": lambda: NotFound(what="refund"),
@@ -130,7 +132,8 @@ def apply(tx: db.Tx, *, callback: db.Row) -> str:
         outcome = "unreadable"
     if outcome == WAITING:
         wait = min(timedelta(seconds=2 ** min(callback["attempts"], 12)), LONGEST_WAIT_TO_CONFIRM)
-        _postpone_tx(tx, callback_id=callback["id"], wait=wait, reason="the query has not confirmed it yet")
+        reason = "the query has not confirmed it yet"
+        _postpone_tx(tx, callback_id=callback["id"], wait=wait, reason=reason, outcome=WAITING)
     else:
         _mark_applied_tx(tx, callback_id=callback["id"], outcome=outcome)
     return outcome
@@ -156,7 +159,8 @@ def _apply_stk_tx(tx: db.Tx, callback: db.Row) -> str:
 def _apply_success_tx(tx: db.Tx, callback: db.Row, result: StkResult) -> str:
     """Settle a success; when it must be confirmed, have the provider asked and wait for the query to settle it.
 
-    One without amount or receipt is odd, and nothing odd is believed before the provider was asked.
+    One without amount or receipt is odd, and nothing odd is believed before the provider was asked. Meanwhile the
+    order is kept for it, unless the query has denied it.
     """
     success = success_of(result)
     is_odd = success.amount is None or success.receipt is None
@@ -166,7 +170,9 @@ def _apply_success_tx(tx: db.Tx, callback: db.Row, result: StkResult) -> str:
     is_settled = payment["status"] not in settlement.UNSETTLED
     if is_settled or settlement.find_misfit(order, payment, success) is not None:
         return settlement.settle_tx(tx, payment_id=payment["id"], success=success)
-    if clock.now() - callback["received_at"] > CONFIRMED_WITHIN:
+    is_denied = payment["status"] == "failed"
+    waits_for = clock.now() - callback["received_at"]
+    if callback["attempts"] > LEAST_LOOKS and waits_for > (DENIED_FOR if is_denied else CONFIRMED_WITHIN):
         reason = "the provider's query does not confirm the callback"
         settlement.send_to_review_tx(tx, order=order, payment=payment, success=success, reason=reason)
         return "review"
@@ -175,6 +181,8 @@ def _apply_success_tx(tx: db.Tx, callback: db.Row, result: StkResult) -> str:
             attempts.ask_soon_tx(tx, payment_id=payment["id"], checkout_request_id=success.checkout_request_id)
     except settlement.BelongsElsewhere:
         return settlement.settle_tx(tx, payment_id=payment["id"], success=success)  # which sends it to review
+    if not is_denied:
+        attempts.keep_order_tx(tx, payment=payment)
     return WAITING
 
 
@@ -241,14 +249,15 @@ def postpone(tx: db.Tx, *, callback_id: int, wait: timedelta, reason: str) -> No
     _postpone_tx(tx, callback_id=callback_id, wait=wait, reason=reason)
 
 
-def _postpone_tx(tx: db.Tx, *, callback_id: int, wait: timedelta, reason: str) -> None:
+def _postpone_tx(tx: db.Tx, *, callback_id: int, wait: timedelta, reason: str, outcome: str | None = None) -> None:
     tx.execute(
         """
         UPDATE provider_callbacks
            SET due_at = %(due_at)s,
+               outcome = %(outcome)s,
                last_error = %(reason)s
          WHERE id = %(id)s
            AND applied_at IS NULL
         """,
-        {"id": callback_id, "due_at": clock.now() + wait, "reason": reason[:500]},
+        {"id": callback_id, "due_at": clock.now() + wait, "reason": reason[:500], "outcome": outcome},
     )

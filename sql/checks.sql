@@ -102,11 +102,11 @@ SELECT o.id, o.number
    AND o.payment_status IN ('unpaid', 'pending')
    AND o.expires_at IS NULL;
 
--- callbacks_stuck: no callback waits for an hour
+-- callbacks_stuck: no callback waits for an hour, or for a day when it is the provider's query that it waits for
 SELECT pc.id, pc.kind, pc.attempts, pc.last_error
   FROM provider_callbacks pc
  WHERE pc.applied_at IS NULL
-   AND pc.received_at < UTC_TIMESTAMP(6) - INTERVAL 1 HOUR;
+   AND pc.received_at < UTC_TIMESTAMP(6) - INTERVAL CASE WHEN pc.outcome = 'waiting' THEN 25 ELSE 1 END HOUR;
 
 -- outbox_stuck: no event waits for an hour, and none was given up
 SELECT oe.id, oe.topic, oe.attempts, oe.last_error

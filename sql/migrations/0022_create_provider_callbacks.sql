@@ -11,7 +11,7 @@ CREATE TABLE provider_callbacks (
     due_at DATETIME(6) NULL, -- when to apply it; pushed ahead while a worker holds it; NULL once it is applied
     attempts INT UNSIGNED NOT NULL DEFAULT 0,
     applied_at DATETIME(6) NULL,
-    outcome VARCHAR(60) CHARACTER SET ascii COLLATE ascii_bin NULL, -- settled, failed, repeated, review …
+    outcome VARCHAR(60) CHARACTER SET ascii COLLATE ascii_bin NULL, -- settled, failed, repeated, review …; waiting: for the query
     last_error VARCHAR(500) NULL,
     KEY ix_provider_callbacks_due_at (due_at, id),
     KEY ix_provider_callbacks_payment_id (payment_id),

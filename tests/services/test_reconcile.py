@@ -114,7 +114,7 @@ def test_late_money_found_by_query_revives_the_order_too(expired: Payment) -> No
 
 def test_late_money_is_confirmed_by_query_before_it_revives_anything(expired: Payment, daraja: Daraja) -> None:
     with config.override(MPESA_CONFIRM_BY_QUERY=True):
-        assert scripted.call_back(expired.id, paid(expired)) is None
+        assert scripted.call_back(expired.id, paid(expired)) == "waiting"
         assert summary(expired) == ("failed", "cancelled", "unpaid", 0)
         daraja.queries.append(scripted.finished("0"))
         query_services.ask_due()
