@@ -125,6 +125,7 @@ def _settings_of_this_process() -> config.Settings:
 def _flask_settings(settings: config.Settings) -> dict[str, object]:
     return {
         "SECRET_KEY": settings.SECRET_KEY,
+        "SECRET_KEY_FALLBACKS": settings.previous_secret_keys,
         "TESTING": settings.SHOP_ENV == "testing",
         "MAX_CONTENT_LENGTH": 1024 * 1024,
         "SESSION_COOKIE_HTTPONLY": True,

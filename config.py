@@ -54,6 +54,8 @@ class Settings(BaseModel):
     SHOP_ENV: Literal["development", "testing", "production"]
     SECRET_KEY: str
     JWT_SECRET_KEY: str
+    PREVIOUS_SECRET_KEYS: str = ""
+    JWT_PREVIOUS_SECRET_KEYS: str = ""
     DATABASE_URL: str
     REDIS_URL: str = ""
     HOST: str = "127.0.0.1"
@@ -90,6 +92,14 @@ class Settings(BaseModel):
     @property
     def is_production(self) -> bool:
         return self.SHOP_ENV == "production"
+
+    @property
+    def previous_secret_keys(self) -> list[str]:
+        return _by_commas(self.PREVIOUS_SECRET_KEYS)
+
+    @property
+    def jwt_previous_secret_keys(self) -> list[str]:
+        return _by_commas(self.JWT_PREVIOUS_SECRET_KEYS)
 
     @property
     def party_b(self) -> str:
@@ -130,7 +140,7 @@ class Settings(BaseModel):
     @field_validator("MPESA_ALLOWED_IPS")
     @classmethod
     def _addresses(cls, value: str) -> str:
-        entries = [entry.strip() for entry in value.split(",") if entry.strip()]
+        entries = _by_commas(value)
         for entry in entries:
             try:
                 if entry not in ("official", "any"):
@@ -172,6 +182,13 @@ class Production(Settings):
                 f"must be at least {SHORTEST_SECRET} random characters; make one with: "
                 "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
             )
+        return value
+
+    @field_validator("PREVIOUS_SECRET_KEYS", "JWT_PREVIOUS_SECRET_KEYS")
+    @classmethod
+    def _strong_once(cls, value: str) -> str:
+        for secret in _by_commas(value):
+            cls._strong(secret)
         return value
 
     @field_validator("MPESA_CALLBACK_BASE_URL")
@@ -287,6 +304,10 @@ def kept_secret(folder: Path, name: str, length: int = 48) -> str:
         finally:
             draft.unlink()
         return path.read_text()
+
+
+def _by_commas(value: str) -> list[str]:
+    return [entry.strip() for entry in value.split(",") if entry.strip()]
 
 
 def _one_line(error: ValidationError) -> str:

@@ -16,7 +16,7 @@ def tell_owner(event: outbox.Event) -> None:
     """Mail the owner of an account what happened to it."""
     owner = password_services.find_recipient(by={"user_id": event.payload["user_id"]})
     if owner is not None:
-        _send(event, event.topic, owner)
+        _send(event, event.topic, {**event.payload, **owner})
 
 
 def send_verification(event: outbox.Event) -> None:
@@ -48,6 +48,7 @@ HANDLERS: dict[str, list[outbox.Handler]] = {
     "account.password_changed": [tell_owner],
     "account.registered": [send_verification],
     "account.reset_asked": [send_reset],
+    "account.token_reused": [tell_owner],
     "account.verification_asked": [send_verification],
 }
 

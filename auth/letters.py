@@ -15,6 +15,12 @@ LETTERS = {
         "The password of your account $username was just changed, and all other devices were logged out.\n\n"
         "If that was not you, ask for a new password at once: $shop/forgot-password",
     ),
+    "account.token_reused": (
+        "A session of yours was closed",
+        "A spent key to your account $username was used again. Somebody may have copied it, so that session is closed"
+        " on every device that shares it:\n\n$device, at $address\n\n"
+        "Log in again. If you do not know that device, change your password: $shop/forgot-password",
+    ),
     "reset_password": (
         "A new password for your account",
         "Somebody, hopefully you, asked for a new password for your account $username. Choose it here within an"

@@ -11,7 +11,8 @@ import hashlib
 import math
 from datetime import timedelta
 
-from utils import clock, db, outbox
+from auth import security_events
+from utils import clock, db
 from utils.errors import AccountLocked
 
 FREE = 5  # wrong passwords until the first wait
@@ -84,7 +85,7 @@ def claim_attempt(tx: db.Tx, *, subject: str) -> int:
 @db.in_transaction
 def tell_owner(tx: db.Tx, *, user_id: int) -> None:
     """Have the owner told that the account has just been locked."""
-    outbox.stage_tx(tx, "account.locked", user_id=user_id)
+    security_events.record_tx(tx, "account.locked", user_id=user_id, by_owner=False)
 
 
 def clear_tx(tx: db.Tx, *, user_id: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from auth import lockout_services as lockout
 from auth import one_time_services as one_time
-from auth import passwords
+from auth import passwords, security_events
 from auth import session_services as sessions
 from utils import clock, db, outbox
 from utils.errors import InvalidFields, LinkSpent, StaleRow, TokenRevoked
@@ -59,7 +59,7 @@ def verify_email(tx: db.Tx, *, token: str) -> None:
     proof = one_time.spend_tx(tx, purpose="verify_email", token=token)
     if not _mark_verified_tx(tx, user_id=proof["user_id"], email=proof["email"]):
         raise LinkSpent
-    outbox.stage_tx(tx, "account.verified", user_id=proof["user_id"])
+    security_events.record_tx(tx, "account.verified", user_id=proof["user_id"], by_owner=True)
 
 
 @passwords.in_line
@@ -88,7 +88,7 @@ def _reset(tx: db.Tx, *, token: str, password_hash: str) -> None:
     _mark_verified_tx(tx, user_id=user_id, email=proof["email"])
     sessions.end_all_sessions_tx(tx, user_id=user_id, reason="reset")
     lockout.clear_tx(tx, user_id=user_id)
-    outbox.stage_tx(tx, "account.password_changed", user_id=user_id)
+    security_events.record_tx(tx, "account.password_changed", user_id=user_id, by_owner=True)
 
 
 @passwords.in_line
@@ -142,7 +142,7 @@ def _change(tx: db.Tx, *, user_id: int, session_id: int, known_hash: str, new_ha
     one_time.discard_tx(tx, purpose="reset_password", user_id=user_id)
     sessions.end_other_sessions_tx(tx, user_id=user_id, session_id=session_id, reason="password_changed")
     lockout.clear_tx(tx, user_id=user_id)
-    outbox.stage_tx(tx, "account.password_changed", user_id=user_id)
+    security_events.record_tx(tx, "account.password_changed", user_id=user_id, by_owner=True)
 
 
 def _mark_verified_tx(tx: db.Tx, *, user_id: int, email: str) -> int:

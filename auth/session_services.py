@@ -1,7 +1,9 @@
 """Sessions: one for each log-in, the family of its refresh tokens.
 
 Owns `sessions` and `refresh_tokens`. A refresh token's secret is kept as a hash and spent by a guarded UPDATE; who
-spends it a second time stole it, or was stolen from, so the session ends for both. Locks the token, then its session.
+spends it a second time stole it, or was stolen from, so the session ends for both, and the owner is told. Two tabs of
+one browser refresh at the same moment, though, so for `GRACE` a spent one still buys a pair. Locks the token, then its
+session.
 """
 
 from __future__ import annotations
@@ -14,11 +16,13 @@ from datetime import timedelta
 from typing import Any
 
 import config
+from auth import security_events
 from utils import clock, db, log
 from utils.errors import TokenReused, TokenRevoked
 
 logger = log.get_logger(__name__)
 
+GRACE = timedelta(seconds=10)
 LONGEST_DEVICE = 255
 LONGEST_ADDRESS = 45
 
@@ -103,25 +107,42 @@ def refresh_session(*, session_id: int, refresh_secret: str) -> str:
 @db.in_transaction
 def _spend(tx: db.Tx, *, session_id: int, refresh_secret: str) -> str | None:
     """Return the next secret, or None when this one is spent; then what is written must be committed, not raised."""
+    now = clock.now()
     spent = tx.execute(
         """
         UPDATE refresh_tokens
-           SET used_at = %(now)s
+           SET used_at = COALESCE(used_at, %(now)s)
          WHERE token_hash = %(hash)s
-           AND used_at IS NULL
+           AND (used_at IS NULL OR used_at > %(now)s - INTERVAL %(grace)s SECOND)
         """,
-        {"hash": _hash(refresh_secret), "now": clock.now()},
+        {"hash": _hash(refresh_secret), "now": now, "grace": GRACE.total_seconds()},
     )
     if not spent:
-        end_session_tx(tx, session_id=session_id, reason="token_reused")
+        _end_for_reuse_tx(tx, session_id=session_id)
         return None
     _touch_session_tx(tx, session_id=session_id)
     return _insert_refresh_token_tx(tx, session_id=session_id)
 
 
-def end_session_tx(tx: db.Tx, *, session_id: int, reason: str) -> None:
-    """End one session; its tokens are refused from then on. Ending it again changes nothing."""
-    tx.execute(
+def _end_for_reuse_tx(tx: db.Tx, *, session_id: int) -> None:
+    """End the session and have its owner told, once."""
+    if not end_session_tx(tx, session_id=session_id, reason="token_reused"):
+        return
+    session = tx.require_one(
+        """
+        SELECT s.user_id, s.device, s.address
+          FROM sessions s
+         WHERE s.id = %(session_id)s
+        """,
+        {"session_id": session_id},
+        missing=TokenRevoked(),
+    )
+    security_events.record_tx(tx, "account.token_reused", by_owner=False, **session)
+
+
+def end_session_tx(tx: db.Tx, *, session_id: int, reason: str) -> int:
+    """End one session; its tokens are refused from then on. Return 0 when it had ended before, else 1."""
+    return tx.execute(
         """
         UPDATE sessions
            SET revoked_at = %(now)s, revoked_reason = %(reason)s

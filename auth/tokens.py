@@ -2,10 +2,14 @@
 
 An access token names the user (`sub`) and the session (`sid`). A refresh token also carries, as its `jti`, the secret
 that may be spent once. Whether the session still stands is for the database to say, not for the token.
+
+Each token names the key that signed it (`kid`, told by the key itself). Tokens are signed with JWT_SECRET_KEY and read
+with that and with JWT_PREVIOUS_SECRET_KEYS, so a new key logs nobody out.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from flask import Flask
@@ -23,7 +27,24 @@ def init_app(app: Flask) -> None:
     jwt.invalid_token_loader(lambda _why: web.problem(InvalidToken()))
     jwt.expired_token_loader(lambda _header, _claims: web.problem(TokenExpired()))
     jwt.revoked_token_loader(lambda _header, _claims: web.problem(TokenRevoked()))
+    jwt.encode_key_loader(lambda _identity: config.current().JWT_SECRET_KEY)
+    jwt.decode_key_loader(_key_of)
+    jwt.additional_headers_loader(lambda _identity: {"kid": key_id(config.current().JWT_SECRET_KEY)})
     jwt.init_app(app)
+
+
+def key_id(secret: str) -> str:
+    """Return the name of a signing key, which tells nothing of it."""
+    return hashlib.sha256(b"kid:" + secret.encode()).hexdigest()[:12]
+
+
+def _key_of(header: dict[str, Any], _claims: dict[str, Any]) -> str:
+    """Return the key that a token says it was signed with. Raises InvalidToken for one that is not ours (any more)."""
+    settings = config.current()
+    keys = {key_id(secret): secret for secret in (settings.JWT_SECRET_KEY, *settings.jwt_previous_secret_keys)}
+    if header.get("kid") not in keys:
+        raise InvalidToken
+    return keys[header["kid"]]
 
 
 def make_pair(*, user_id: int, session_id: int, refresh_secret: str) -> dict[str, Any]:

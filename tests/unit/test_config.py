@@ -137,6 +137,15 @@ def test_production_refuses_a_weak_secret_and_says_how_to_make_one(name: str, we
     assert weak not in line.replace("secrets.token_urlsafe", "").replace("import secrets", "")
 
 
+@pytest.mark.parametrize("name", ["PREVIOUS_SECRET_KEYS", "JWT_PREVIOUS_SECRET_KEYS"])
+def test_previous_keys_are_as_strong_as_present_ones(name: str) -> None:
+    settings = config.load({**PRODUCTION, name: f"{STRONG}8, {STRONG}9"})
+    kept = {"PREVIOUS_SECRET_KEYS": settings.previous_secret_keys}
+    kept["JWT_PREVIOUS_SECRET_KEYS"] = settings.jwt_previous_secret_keys
+    assert kept[name] == [STRONG + "8", STRONG + "9"]
+    assert complaint({**PRODUCTION, name: f"{STRONG}8,weak"}).startswith(f"Bad settings: {name} must be at least 32")
+
+
 def test_production_takes_callbacks_over_https_only() -> None:
     line = complaint({**PRODUCTION, "MPESA_CALLBACK_BASE_URL": "http://shop.example"})
     assert line == "Bad settings: MPESA_CALLBACK_BASE_URL must be https in production; Safaricom calls nothing else"
