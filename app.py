@@ -25,7 +25,7 @@ from main import pages as main_pages
 from main import routes as main_routes
 from orders import handlers as order_handlers
 from orders import routes as order_routes
-from payments import callback_routes, refund_routes, review_routes, simulator
+from payments import allocation_routes, callback_routes, refund_routes, review_routes, simulator
 from payments import cli as payment_cli
 from payments import handlers as payment_handlers
 from payments import routes as payment_routes
@@ -47,6 +47,7 @@ BLUEPRINTS = [
     refund_routes.bp,
     callback_routes.bp,
     review_routes.bp,
+    allocation_routes.bp,
     admin_routes.bp,
 ]
 

@@ -1,6 +1,7 @@
 """Settlement: the one place where money is booked, whoever brings word of it.
 
-Callback, query, mock and delivery all come through `settle_tx`. Locks the order, then the payment. Keeps: a success
+Callback, confirmation, query, mock and delivery all come through `settle_tx`, and what a person has decided through
+`allocate_tx`: both count it by `_count_tx`. Locks the order, then the payment. Keeps: a success
 is booked once, and wins over any failure; what does not fit goes to `review`, where a person decides, and never to
 the order; no receipt is ever dropped. An order that had expired is taken up again by its money, while its goods are
 there. All money that is written down is posted to the ledger with it.
@@ -15,7 +16,7 @@ from orders import services as orders
 from payments import attempt_services as attempts
 from payments import ledger_services as ledger
 from utils import clock, db, log, money, trace
-from utils.errors import OrderClosed, OutOfStock
+from utils.errors import AlreadyPaid, OrderClosed, OutOfStock
 
 logger = log.get_logger(__name__)
 
@@ -74,13 +75,29 @@ def settle_tx(tx: db.Tx, *, payment_id: int, success: Success, actor_id: int | N
     return "settled"
 
 
+def allocate_tx(tx: db.Tx, *, payment_id: int, actor_id: int) -> None:
+    """Count money in review towards the order that a person has claimed it for.
+
+    Raises AlreadyPaid, OrderClosed and OutOfStock (an expired order is taken up again, if it can be).
+    """
+    order, payment = attempts.lock_payment_tx(tx, payment_id=payment_id)
+    if order["paid"] >= order["total"]:
+        raise AlreadyPaid
+    success = Success(source="staff", amount=payment["settled_amount"], receipt=payment["receipt"])
+    count = _count_late_tx if order["status"] == "cancelled" else _count_tx
+    count(tx, order=order, payment=payment, success=success, actor_id=actor_id)
+
+
 def _count_tx(tx: db.Tx, *, order: db.Row, payment: db.Row, success: Success, actor_id: int | None) -> None:
     """Book a success that fits, count it towards its order and post it."""
-    _book_tx(tx, payment, success)
-    amount, method = payment["amount"], payment["method"]
-    reason = " ".join(filter(None, (method, success.receipt, f"by {success.source}")))
+    amount = payment["amount"] if success.amount is None else success.amount
+    _book_tx(tx, payment, success, amount)
+    reason = " ".join(filter(None, (payment["method"], success.receipt, f"by {success.source}")))
     orders.mark_paid_tx(tx, order_id=order["id"], amount=amount, actor_id=actor_id, reason=reason)
-    ledger.post_settled_tx(tx, order=order, payment_id=payment["id"], method=method, amount=amount)
+    if payment["status"] == "review":
+        ledger.post_allocated_tx(tx, order=order, payment_id=payment["id"], amount=amount)
+    else:
+        ledger.post_settled_tx(tx, order=order, payment_id=payment["id"], method=payment["method"], amount=amount)
 
 
 def _count_late_tx(tx: db.Tx, *, order: db.Row, payment: db.Row, success: Success, actor_id: int | None) -> None:
@@ -192,14 +209,14 @@ def _is_same_money(payment: db.Row, success: Success) -> bool:
 # --- leaves
 
 
-def _book_tx(tx: db.Tx, payment: db.Row, success: Success) -> None:
+def _book_tx(tx: db.Tx, payment: db.Row, success: Success, amount: Decimal) -> None:
     """Write the success. Raises BelongsElsewhere, and StaleRow when the payment is settled (the caller has looked)."""
     with db.naming(OWN_KEYS):
         tx.execute_one(
             """
             UPDATE payments
                SET status = 'succeeded',
-                   settled_amount = amount,
+                   settled_amount = %(amount)s,
                    settled_at = %(now)s,
                    receipt = %(receipt)s,
                    checkout_request_id = COALESCE(checkout_request_id, %(checkout_request_id)s),
@@ -210,10 +227,13 @@ def _book_tx(tx: db.Tx, payment: db.Row, success: Success) -> None:
                    prompt_until = NULL,
                    updated_at = %(now)s
              WHERE id = %(id)s
-               AND status IN ('created', 'sent', 'unknown', 'failed')
+               AND status = %(before)s
+               AND status IN ('created', 'sent', 'unknown', 'failed', 'review')
             """,
             {
                 "id": payment["id"],
+                "before": payment["status"],
+                "amount": amount,
                 "receipt": success.receipt,
                 "checkout_request_id": success.checkout_request_id,
                 "merchant_request_id": success.merchant_request_id,

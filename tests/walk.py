@@ -29,6 +29,7 @@ NEW = {"username": "newcomer", "email": "newcomer@example.com", "password": PASS
 # A body that each model takes, so that a single field can be made bad.
 GOOD: dict[str, Callable[[Shop], dict[str, Any]]] = {
     "AddressRequest": lambda shop: {"email": "nobody@example.com"},
+    "AllocationIn": lambda shop: {"order_id": shop.order_id},
     "CancelIn": lambda shop: {"reason": "changed my mind"},
     "CartAddition": lambda shop: {"variant_id": shop.variant_id, "quantity": 1},
     "CategoryChange": lambda shop: {"name": "Kitchen and table"},

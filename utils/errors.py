@@ -204,12 +204,20 @@ class IllegalTransition(Conflict):
     code, detail = "illegal_transition", "From {current} it cannot become {wanted}."
 
 
+class AlreadyAllocated(Conflict):
+    code, detail = "already_allocated", "This money was put to order {order_id} before."
+
+
 class AlreadyPaid(Conflict):
     code, detail = "already_paid", "This order is paid."
 
 
 class OrderClosed(Conflict):
     code, detail = "order_closed", "This order is {status}; it cannot be paid any more."
+
+
+class MoneyGoesBack(Conflict):
+    code, detail = "money_goes_back", "A refund of this money was asked for, so it cannot be put to an order."
 
 
 class OrderInReview(Conflict):
