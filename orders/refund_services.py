@@ -40,6 +40,11 @@ def note_refund_tx(
     sent_back = f"{money.text(amount)} sent back {receipt or ''}".strip()
     services.add_event_tx(tx, order_id=order_id, name="order.refunded", actor_id=actor_id, reason=sent_back)
     outbox.stage_tx(tx, "order.refunded", order_id=order_id, amount=money.text(amount), refund_receipt=receipt or "-")
+    restate_payment_tx(tx, order_id=order_id, actor_id=actor_id, reason=sent_back)
+
+
+def restate_payment_tx(tx: db.Tx, *, order_id: int, actor_id: int | None, reason: str) -> None:
+    """Write what is true of an order's payment now that money has left it: it may have waited in review for that."""
     order = tx.require_one(
         """
         SELECT o.status, o.total, o.paid, o.refunded,
@@ -68,7 +73,7 @@ def note_refund_tx(
     moves_on = truth == "paid" and order["status"] == "pending"  # other money had kept it in review
     _write_payment_status_tx(tx, order_id=order_id, payment_status="unpaid" if moves_on else truth)
     if moves_on:
-        services.mark_paid_tx(tx, order_id=order_id, amount=Decimal(0), actor_id=actor_id, reason=sent_back)
+        services.mark_paid_tx(tx, order_id=order_id, amount=Decimal(0), actor_id=actor_id, reason=reason)
 
 
 def _write_payment_status_tx(tx: db.Tx, *, order_id: int, payment_status: str) -> None:

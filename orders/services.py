@@ -226,7 +226,7 @@ def mark_paid_tx(tx: db.Tx, *, order_id: int, amount: Decimal, actor_id: int | N
                expires_at = NULL
          WHERE id = %(id)s
            AND paid >= total
-           AND payment_status IN ('unpaid', 'pending', 'review')
+           AND payment_status IN ('unpaid', 'pending')
         """,
         {"id": order_id, "now": now},
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from orders import refund_services as order_refunds
 from orders import services as orders
 from payments import allocation
 from payments import attempt_services as attempts
@@ -128,8 +129,9 @@ def allocate(tx: db.Tx, *, payment_id: int, order_id: int, actor_id: int) -> Pay
     MoneyGoesBack, AlreadyPaid, OrderClosed and OutOfStock.
     """
     came_for = tx.fetch_value("SELECT order_id FROM payments WHERE id = %(id)s", {"id": payment_id})
-    for concerned_id in sorted({order_id, came_for} - {None}):
-        orders.lock_order_tx(tx, order_id=concerned_id)
+    locked_orders = [
+        orders.lock_order_tx(tx, order_id=concerned) for concerned in sorted({order_id, came_for} - {None})
+    ]
     locked_money = _lock_money_tx(tx, payment_id=payment_id)
     if locked_money["allocated_at"] is not None:
         if locked_money["order_id"] != order_id:
@@ -139,6 +141,13 @@ def allocate(tx: db.Tx, *, payment_id: int, order_id: int, actor_id: int) -> Pay
         raise MoneyGoesBack
     _claim_money_tx(tx, payment_id=payment_id, order_id=order_id, actor_id=actor_id)
     settlement.allocate_tx(tx, payment_id=payment_id, actor_id=actor_id)
+    if came_for not in (None, order_id):
+        reason = f"payment {payment_id} was put to order {order_id}"
+        orders.add_event_tx(tx, order_id=came_for, name="order.money_moved", actor_id=actor_id, reason=reason)
+    for order in locked_orders:
+        if order["payment_status"] == "review":  # it may have waited for this
+            reason = f"payment {payment_id} found its home"
+            order_refunds.restate_payment_tx(tx, order_id=order["id"], actor_id=actor_id, reason=reason)
     audit.record_tx(
         tx,
         action="payment.allocated",

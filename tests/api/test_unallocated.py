@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from orders.schemas import Order
 from tests.c2b import confirm, money_of, payment_with
 from tests.daraja import Daraja
 from tests.factories import User, make_order, make_product, make_user
+from utils import db
 
 Headers = dict[str, str]
 LIST = "/api/payments/unallocated"
@@ -94,6 +96,10 @@ def test_allocated_money_is_a_payment_of_the_order(allocate: Callable[..., Any],
     assert payment["settled_at"].endswith("Z")
     assert allocate(order.id).get_json() == payment
     assert money_of(order.id) == ("processing", "paid", 100)
+    told = db.reading().fetch_all("SELECT target, old_values, new_values FROM audit_log WHERE action LIKE 'payment.%'")
+    assert [(row["target"], json.loads(row["old_values"]), json.loads(row["new_values"])) for row in told] == [
+        (f"payment:{lost}", {"order_id": None}, {"order_id": order.id})
+    ]
 
 
 @pytest.mark.parametrize(

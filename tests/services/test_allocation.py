@@ -149,14 +149,49 @@ def test_parts_may_be_allocated_too(order: Order, allocate: Allocate) -> None:
 def test_money_that_does_not_fit_its_prompt_may_be_put_to_its_order_all_the_same(
     order: Order, buyer: User, allocate: Allocate
 ) -> None:
+    allocate(pay_oddly(order, buyer, 120), order)
+    assert money_of(order.id) == ("processing", "paid", 120)
+    assert (balance_of("unallocated"), balance_of("receivable")) == (0, -20)
+
+
+def pay_oddly(order: Order, buyer: User, amount: int) -> int:
+    """Have another amount come than the prompt asked for."""
     prompt = services.start_stk_push(
         order_id=order.id, phone_number="254712345678", user_id=buyer.id, manages=False, claim=Claim()
     )
-    scripted.call_back(prompt.id, success_body(prompt.checkout_request_id, amount=120))
+    scripted.call_back(prompt.id, success_body(prompt.checkout_request_id, amount=amount, receipt=RECEIPT))
     assert money_of(order.id) == ("pending", "review", 0)
-    allocate(prompt.id, order)
-    assert money_of(order.id) == ("processing", "paid", 120)
-    assert (balance_of("unallocated"), balance_of("receivable")) == (0, -20)
+    return prompt.id
+
+
+def test_an_order_that_got_a_part_by_a_person_can_be_paid_for_the_rest(
+    order: Order, buyer: User, allocate: Allocate
+) -> None:
+    allocate(pay_oddly(order, buyer, 60), order)
+    assert money_of(order.id) == ("pending", "unpaid", 60)
+    assert confirm(order.number, "40.00", "RKL51ZDR4G") == "settled"
+    assert money_of(order.id) == ("processing", "paid", 100)
+
+
+def test_an_order_whose_odd_money_was_put_elsewhere_can_be_paid_again(
+    order: Order, buyer: User, allocate: Allocate, staff: User
+) -> None:
+    other = place(buyer, price="60.00")
+    allocate(pay_oddly(order, buyer, 60), other)
+    assert money_of(other.id) == ("processing", "paid", 60)
+    assert money_of(order.id) == ("pending", "unpaid", 0)
+    assert events_of(order)[-1] == ("order.money_moved", staff.id)
+    assert confirm(order.number, receipt="RKL51ZDR4G") == "settled"
+    assert money_of(order.id) == ("processing", "paid", 100)
+
+
+def test_an_order_that_other_odd_money_waits_for_stays_in_review(order: Order, buyer: User, allocate: Allocate) -> None:
+    odd = pay_oddly(order, buyer, 60)
+    word = success_body(scripted.payment_row(odd)["checkout_request_id"], amount=60, receipt="RKL51ZDR4G")
+    assert scripted.call_back(odd, word) == "review"
+    other = place(buyer, price="60.00")
+    allocate(odd, other)
+    assert money_of(order.id) == ("pending", "review", 0)
 
 
 def test_money_for_an_expired_order_takes_it_up_again_while_its_goods_are_there(
