@@ -14,7 +14,7 @@ import config
 from payments import refund_settle_services as settlement
 from payments import security_credential
 from payments.refund_schemas import Refund, RefundDecision
-from payments.refund_settle_services import Word
+from payments.refund_settle_services import Locked, Word
 from payments.refund_states import Way, choose_way
 from utils import audit, clock, db, idempotency, log, money, trace
 from utils.errors import IllegalTransition, InvalidFields, NothingToRefund, OrderOpen
@@ -90,10 +90,31 @@ def refund_cancelled_payment(tx: db.Tx, *, payment_id: int) -> None:
 
 @db.in_transaction
 def decide(tx: db.Tx, *, refund_id: int, decision: RefundDecision, user_id: int) -> Refund:
-    """Settle a refund in review by a person's word. Raises NotFound, and IllegalTransition for one that is not."""
+    """Settle a refund in review by a person's word, or take a contradicted one, as it stands, off the list.
+
+    Raises NotFound, InvalidFields for a receipt that stands on another refund, and IllegalTransition for a refund
+    that waits for nobody.
+    """
     locked = settlement.lock_refund_tx(tx, refund_id=refund_id)
-    if locked.refund["status"] != "review":
-        raise IllegalTransition(current=locked.refund["status"], wanted=decision.status)
+    status = locked.refund["status"]
+    if status == "review":
+        _settle_by_hand_tx(tx, locked=locked, decision=decision, user_id=user_id)
+    elif status == decision.status and locked.refund["review_reason"] is not None:
+        settlement.clear_contradiction_tx(tx, refund=locked.refund)
+    else:
+        raise IllegalTransition(current=status, wanted=decision.status)
+    audit.record_tx(
+        tx,
+        action="refund.settled",
+        actor_id=user_id,
+        target=f"refund:{refund_id}",
+        before={"status": status, "why": locked.refund["review_reason"]},
+        after=decision.model_dump(exclude_none=True),
+    )
+    return settlement.read_refund_tx(tx, refund_id=refund_id)
+
+
+def _settle_by_hand_tx(tx: db.Tx, *, locked: Locked, decision: RefundDecision, user_id: int) -> None:
     word = Word(
         succeeded=decision.status == "succeeded",
         source="a person",
@@ -104,15 +125,6 @@ def decide(tx: db.Tx, *, refund_id: int, decision: RefundDecision, user_id: int)
     )
     if settlement.settle_refund_tx(tx, locked=locked, word=word) == "review":
         raise InvalidFields(fields={"receipt": "stands on another refund"})
-    audit.record_tx(
-        tx,
-        action="refund.settled",
-        actor_id=user_id,
-        target=f"refund:{refund_id}",
-        before={"status": "review"},
-        after=decision.model_dump(exclude_none=True),
-    )
-    return settlement.read_refund_tx(tx, refund_id=refund_id)
 
 
 def open_refund_tx(

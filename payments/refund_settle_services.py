@@ -80,7 +80,7 @@ def lock_refund_tx(tx: db.Tx, *, refund_id: int) -> Locked:
     refund = tx.require_one(
         """
         SELECT id, payment_id, order_id, method, status, amount, phone_number, originator_conversation_id,
-               conversation_id, receipt, created_at, called_at, attempts, query_count
+               conversation_id, receipt, review_reason, created_at, called_at, attempts, query_count
           FROM refunds
          WHERE id = %(id)s
            FOR UPDATE
@@ -169,6 +169,14 @@ def _contradict_tx(tx: db.Tx, refund: db.Row, word: Word) -> str:
     )
     logger.error("refund contradicted", **_facts(refund), provider_ref=word.receipt, source=word.source)
     return "contradicted"
+
+
+def clear_contradiction_tx(tx: db.Tx, *, refund: db.Row) -> None:
+    """Note that somebody has looked at what contradicted the books; the refund itself stays as it is."""
+    tx.execute_one(
+        "UPDATE refunds SET review_reason = NULL, updated_at = %(now)s WHERE id = %(id)s",
+        {"id": refund["id"], "now": clock.now()},
+    )
 
 
 def send_to_review_tx(tx: db.Tx, *, refund: db.Row, reason: str, code: str | None = None) -> None:

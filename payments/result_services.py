@@ -44,7 +44,7 @@ def apply_result_tx(tx: db.Tx, callback: db.Row) -> str:
     _keep_conversation_tx(tx, locked.refund, result)
     match meaning_of(result.code):
         case Meaning.MOVED:
-            return _succeed_tx(tx, locked, result, source="result", receipt=result.transaction_id)
+            return _succeed_tx(tx, locked, result, source="result", receipt=result.transaction_id or result.receipt)
         case Meaning.FAILED:
             return _fail_tx(tx, locked, result.code, result.description, source="result")
         case Meaning.NOT_REVERSIBLE if method == "reversal":

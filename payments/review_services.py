@@ -24,7 +24,8 @@ NEXT = {
     "refund": "Do what it says, then tell what became of it: POST /api/refunds/{id}/settle.",
     "order": "Give back what was paid (POST /api/transactions/<payment>/refund), or cancel the order so that its goods"
     " are free again (POST /api/orders/{order_id}/cancel).",
-    "contradiction": "Look into the portal's statement for this receipt: money left that the books do not hold.",
+    "contradiction": "Look into the portal's statement for this receipt: money left that the books do not hold."
+    " Then take it off this list with the status that it has: POST /api/refunds/{id}/settle.",
     "event": "Mend what the reason says, then have it told again: flask outbox retry.",
     "check": "Something is broken that must never break. Run flask db check, keep its rows, and call who mends it.",
 }

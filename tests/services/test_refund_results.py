@@ -9,12 +9,15 @@ import pytest
 import requests
 
 import config
-from payments import refund_call_services
+from payments import refund_call_services, refund_services, review_services
+from payments.refund_schemas import RefundDecision
 from tests import daraja as scripted
 from tests.daraja import Daraja
+from tests.factories import make_user
 from tests.refunds import NOT_TAKEN, REFUSED, UNREADABLE, outcomes, pay, refund, refund_row, result_body, send, tell
 from tests.threads import at_once
 from utils import clock, db
+from utils.errors import IllegalTransition
 
 pytestmark = pytest.mark.usefixtures("daraja")
 
@@ -71,6 +74,13 @@ def test_a_success_after_a_failure_whose_claim_is_gone_is_kept_for_a_person() ->
     assert (row["status"], row["refund_claimed"]) == ("failed", 100)
     assert "SKE52PAWR9" in row["review_reason"]
     assert refund_row(second.id)["status"] == "created"
+    (waiting,) = review_services.list_waiting().items
+    assert (waiting.kind, waiting.id) == ("contradiction", first.id)
+    looked = RefundDecision.model_validate({"status": "failed", "note": "the customer sent it back to the till"})
+    refund_services.decide(refund_id=first.id, decision=looked, user_id=make_user(role="admin").id)
+    assert review_services.list_waiting().items == []
+    with pytest.raises(IllegalTransition):
+        refund_services.decide(refund_id=first.id, decision=looked, user_id=make_user(role="admin").id)
 
 
 def test_another_amount_than_was_sent_goes_before_a_person() -> None:
