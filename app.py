@@ -16,8 +16,9 @@ from admin import routes as admin_routes
 from auth import admin_routes as account_admin_routes
 from auth import cli as auth_cli
 from auth import handlers as auth_handlers
-from auth import password_routes, tokens
+from auth import key_routes, password_routes, tokens
 from auth import routes as auth_routes
+from auth.decorators import KEY_HEADER
 from cart import handlers as cart_handlers
 from cart import routes as cart_routes
 from main import openapi
@@ -40,6 +41,7 @@ BLUEPRINTS = [
     auth_routes.bp,
     account_admin_routes.bp,
     password_routes.bp,
+    key_routes.bp,
     product_routes.bp,
     cart_routes.bp,
     order_routes.bp,
@@ -140,7 +142,10 @@ def _flask_settings(settings: config.Settings) -> dict[str, object]:
         "RATELIMIT_ENABLED": settings.RATELIMIT_ENABLED,
         "RATELIMIT_STORAGE_URI": settings.REDIS_URL or "memory://",
         "OPENAPI_VERSION": "3.1.0",
-        "SECURITY_SCHEMES": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        "SECURITY_SCHEMES": {
+            "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            "apiKey": {"type": "apiKey", "in": "header", "name": KEY_HEADER},
+        },
     }
 
 

@@ -125,3 +125,42 @@ class AccountList(BaseModel):
     next_cursor: str | None
     total: int | None = None
     total_capped: bool | None = None
+
+
+def _ahead(value: datetime) -> datetime:
+    moment = clock.naive_utc(value)
+    if moment <= clock.now():
+        raise ValueError("must lie ahead")
+    return moment
+
+
+class ApiKeyIn(Request):
+    """A new key: what it is for, what it may do, and until when (null: until it is revoked)."""
+
+    name: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_one_line)
+    ]
+    scopes: list[PermissionName] = Field(min_length=1, max_length=200)
+    expires_at: Annotated[datetime, AfterValidator(_ahead)] | None = None
+
+
+class ApiKey(BaseModel):
+    """A key as its owner sees it afterwards; `prefix` is how it begins."""
+
+    id: int
+    name: str
+    prefix: str
+    scopes: list[str]
+    created_at: Moment
+    expires_at: Moment | None
+    last_used_at: Moment | None
+
+
+class NewApiKey(ApiKey):
+    """A key with its secret."""
+
+    key: str
+
+
+class ApiKeyList(BaseModel):
+    items: list[ApiKey]

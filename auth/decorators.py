@@ -1,6 +1,9 @@
 """Who asks? The decorators of views, and the answer for the rest of the request.
 
-One statement a request: it finds the session, its user and the user's permissions, or refuses the token.
+One statement a request: it finds the session (or the API key), its user and what they may do, or refuses the token.
+
+A program with an API key comes in where a permission is asked for, and where `login_or_key_required` says so. What
+belongs to a person - the profile, passwords, keys - it cannot touch.
 """
 
 from __future__ import annotations
@@ -9,19 +12,23 @@ import functools
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
-from flask import g
+from flask import g, request
 from structlog.contextvars import bind_contextvars
 
-from auth import session_services, tokens
+from auth import key_services, session_services, tokens
 from auth.session_services import CurrentUser
-from utils.errors import Forbidden, NotLoggedIn
+from utils.errors import Forbidden, NotLoggedIn, PersonRequired
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# How the OpenAPI document tells who is let in; "bearer" is named in app.py.
+# How the OpenAPI document tells who is let in; "bearer" and "apiKey" are named in app.py.
 LOGGED_IN: list[dict[str, list[str]]] = [{"bearer": []}]
+WITH_KEY: list[dict[str, list[str]]] = [*LOGGED_IN, {"apiKey": []}]
 ANYBODY: list[dict[str, list[str]]] = [{}, *LOGGED_IN]
+
+KEY_HEADER = "X-API-Key"
+KEY_AS_BEARER = "Bearer duka_"
 
 
 def current_user() -> CurrentUser:
@@ -33,14 +40,26 @@ def current_user() -> CurrentUser:
 
 
 def login_required(view: Callable[P, R]) -> Callable[P, R]:
-    """Let only those in who are logged in."""
+    """Let only those in who are logged in, in person."""
+
+    @functools.wraps(view)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        _identify(optional=False)
+        _require_person()
+        return view(*args, **kwargs)
+
+    return _documented(run, LOGGED_IN)
+
+
+def login_or_key_required(view: Callable[P, R]) -> Callable[P, R]:
+    """Let those in who are logged in, and programs with an API key; the view asks what they may."""
 
     @functools.wraps(view)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         _identify(optional=False)
         return view(*args, **kwargs)
 
-    return _documented(run, LOGGED_IN)
+    return _documented(run, WITH_KEY)
 
 
 def optional_login(view: Callable[P, R]) -> Callable[P, R]:
@@ -49,13 +68,14 @@ def optional_login(view: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(view)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         _identify(optional=True)
+        _require_person()
         return view(*args, **kwargs)
 
     return _documented(run, ANYBODY)
 
 
 def permission_required(permission: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let only those in whose role has the permission: `products:write`."""
+    """Let only those in whose role, and API key if they use one, has the permission: `products:write`."""
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(view)
@@ -65,18 +85,42 @@ def permission_required(permission: str) -> Callable[[Callable[P, R]], Callable[
                 raise Forbidden(permission=permission)
             return view(*args, **kwargs)
 
-        return _documented(run, [{"bearer": [permission]}])
+        return _documented(run, [{"bearer": [permission]}, {"apiKey": [permission]}])
 
     return decorate
 
 
 def _identify(*, optional: bool) -> None:
-    claims = tokens.read_claims(optional=optional)
     g.current_user, g.user_id = None, None
-    if claims:
-        user = session_services.get_current_user(user_id=int(claims["sub"]), session_id=claims["sid"])
+    user = _find_user(optional=optional)
+    if user is not None:
         g.current_user, g.user_id = user, user.id
-        bind_contextvars(user_id=user.id)
+        bind_contextvars(user_id=user.id, **({"api_key_id": user.api_key_id} if user.api_key_id else {}))
+
+
+def _find_user(*, optional: bool) -> CurrentUser | None:
+    key = _offered_key()
+    if key is not None:
+        return key_services.get_current_user(key=key)
+    claims = tokens.read_claims(optional=optional)
+    if not claims:
+        return None
+    return session_services.get_current_user(user_id=int(claims["sub"]), session_id=claims["sid"])
+
+
+def _offered_key() -> str | None:
+    """Return the API key that the request came with, as `X-API-Key: duka_…` or `Authorization: Bearer duka_…`."""
+    authorization = request.headers.get("Authorization", "")
+    if KEY_HEADER in request.headers:
+        return request.headers[KEY_HEADER]
+    return authorization.removeprefix("Bearer ") if authorization.startswith(KEY_AS_BEARER) else None
+
+
+def _require_person() -> None:
+    """Raise PersonRequired when it is a program that asks."""
+    user: CurrentUser | None = g.current_user
+    if user is not None and user.api_key_id is not None:
+        raise PersonRequired
 
 
 def _documented(view: Callable[P, R], security: list[dict[str, list[str]]]) -> Callable[P, R]:

@@ -38,9 +38,10 @@ class CurrentUser:
     role: str
     permissions: frozenset[str]
     session_id: int
+    api_key_id: int | None = None  # of a program that acts for the user; None: the user in person
 
     def may(self, permission: str) -> bool:
-        """Tell whether the user's role has the permission."""
+        """Tell whether the user's role, and the key if one is used, has the permission."""
         return permission in self.permissions
 
 

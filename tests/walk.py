@@ -30,6 +30,7 @@ NEW = {"username": "newcomer", "email": "newcomer@example.com", "password": PASS
 GOOD: dict[str, Callable[[Shop], dict[str, Any]]] = {
     "AddressRequest": lambda shop: {"email": "nobody@example.com"},
     "AllocationIn": lambda shop: {"order_id": shop.order_id},
+    "ApiKeyIn": lambda shop: {"name": "till", "scopes": ["orders:read"], "expires_at": "2099-01-01T00:00:00Z"},
     "CancelIn": lambda shop: {"reason": "changed my mind"},
     "CartAddition": lambda shop: {"variant_id": shop.variant_id, "quantity": 1},
     "CategoryChange": lambda shop: {"name": "Kitchen and table"},
@@ -74,6 +75,7 @@ GOOD: dict[str, Callable[[Shop], dict[str, Any]]] = {
 }
 PLACES: dict[str, Callable[[Shop], object]] = {
     "item_id": lambda shop: shop.item_id,
+    "key_id": lambda shop: 10**12,
     "key": lambda shop: shop.edited.slug,
     "order_id": lambda shop: shop.order_id,
     "payment_id": lambda shop: shop.payment_id,

@@ -57,6 +57,11 @@ class TokenRevoked(ShopError):
     status, code, detail = 401, "token_revoked", "This session has ended. Log in again."
 
 
+class ApiKeyRefused(ShopError):
+    status, code = 401, "invalid_api_key"
+    detail = "This API key is not valid: it is unknown, was revoked or has expired. Make a new one."
+
+
 class TokenReused(ShopError):
     status, code = 401, "token_reused"
     detail = "This refresh token was used before, so its whole session is closed. Log in again."
@@ -68,6 +73,10 @@ class InvalidCredentials(ShopError):
 
 class Forbidden(ShopError):
     status, code, detail = 403, "forbidden", "You may not do this. It needs the permission {permission}."
+
+
+class PersonRequired(ShopError):
+    status, code, detail = 403, "person_required", "This takes somebody who is logged in; an API key is not enough."
 
 
 class NotFound(ShopError):
@@ -145,6 +154,10 @@ class PermissionInUse(Conflict):
 
 class BuiltIn(Conflict):
     code, detail = "built_in", "The shop came with this; it stays."
+
+
+class TooManyKeys(Conflict):
+    code, detail = "too_many_keys", "An account has at most {limit} API keys. Revoke one that is not used."
 
 
 class LastAdmin(Conflict):
