@@ -81,8 +81,8 @@ PLACES: dict[str, Callable[[Shop], object]] = {
     "payment_id": lambda shop: shop.payment_id,
     "product_id": lambda shop: shop.edited.id,
     "refund_id": lambda shop: shop.refund_id,
-    "permission": lambda shop: "reports:read",
-    "role": lambda shop: "packer-to-be",
+    "permission": lambda shop: "counter:none",
+    "role": lambda shop: "nobodys",
     "slug": lambda shop: shop.category,
     "token": lambda shop: callback_tokens.make_token(kind="stk", payment_id=shop.payment_id),
     "user_id": lambda shop: shop.admin.id,
@@ -190,11 +190,11 @@ class Endpoint:
         return None if self.body is None else GOOD[self.body.__name__](shop)
 
 
-def endpoints_of(app: APIFlask) -> list[Endpoint]:
-    """Return every endpoint under /api."""
+def endpoints_of(app: APIFlask, *, under: str = "/api") -> list[Endpoint]:
+    """Return every endpoint whose path begins so."""
     found = []
     for rule in app.url_map.iter_rules():
-        if rule.rule.startswith("/api"):
+        if rule.rule.startswith(under):
             spec = getattr(app.view_functions[rule.endpoint], "_spec", {})
             body = spec.get("body") if spec.get("content_type") == web.JSON else None
             query = next((model for model, location in spec.get("args", []) if location == "query"), None)
