@@ -77,15 +77,14 @@ def lock_payment_tx(tx: db.Tx, *, payment_id: int) -> tuple[db.Row, db.Row]:
     return order, payment
 
 
-def find_told_twice_tx(tx: db.Tx, *, order_id: int, amount: Decimal) -> int | None:
-    """Return the prompt of an order that a confirmation without a known receipt tells of, None when there is none.
+def list_told_twice_tx(tx: db.Tx, *, order_id: int, amount: Decimal) -> list[db.Row]:
+    """Return the prompts of an order that a confirmation with an unknown receipt may tell of, the likeliest first.
 
-    First one whose money is booked and lacks its receipt, then an open one; of several, the newest. Lock the order
-    first.
+    Those whose money is booked and lacks its receipt, then the open ones, the newest first. Lock the order first.
     """
-    payment_id: int | None = tx.fetch_value(
+    return tx.fetch_all(
         """
-        SELECT id
+        SELECT id, settled_amount
           FROM payments
          WHERE order_id = %(order_id)s
            AND method = 'mpesa_stk'
@@ -93,11 +92,9 @@ def find_told_twice_tx(tx: db.Tx, *, order_id: int, amount: Decimal) -> int | No
            AND (status IN ('succeeded', 'review') AND settled_amount = %(amount)s
                 OR status IN ('created', 'sent', 'unknown') AND amount = %(amount)s)
          ORDER BY settled_amount IS NULL, id DESC
-         LIMIT 1
         """,
         {"order_id": order_id, "amount": amount},
     )
-    return payment_id
 
 
 def read_payment_tx(tx: db.Tx, *, payment_id: int) -> Payment:

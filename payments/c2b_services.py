@@ -6,6 +6,7 @@ meant, and then its payments. Keeps: a receipt is one payment, whether STK, C2B 
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import config
@@ -15,12 +16,13 @@ from payments import c2b
 from payments import settle_services as settlement
 from payments.callback_json import Unreadable
 from payments.schemas import ValidationAnswer
-from utils import db, log
+from utils import clock, db, log
 
 logger = log.get_logger(__name__)
 
 METHOD = "mpesa_c2b"
 LOWEST_AMOUNT = 1
+PROMPTS_HAVE_ENDED = timedelta(minutes=30)
 NOT_PAYABLE = {"cancelled", "returned"}
 
 ACCEPTED = ValidationAnswer(ResultCode="0", ResultDesc="Accepted")
@@ -68,7 +70,14 @@ def apply_tx(tx: db.Tx, callback: db.Row) -> str:
     payment = c2b.parse(callback["body"])
     if payment.receipt is None or not payment.amount:
         raise Unreadable("no receipt or no amount")
-    return _book_tx(tx, source="c2b", receipt=payment.receipt, amount=payment.amount, account=payment.account)
+    return _book_tx(
+        tx,
+        source="c2b",
+        receipt=payment.receipt,
+        amount=payment.amount,
+        account=payment.account,
+        guess_from=callback["received_at"] + PROMPTS_HAVE_ENDED,
+    )
 
 
 @db.in_transaction
@@ -77,14 +86,16 @@ def book_from_statement(tx: db.Tx, *, receipt: str, amount: Decimal, account: st
 
     Return what came of it, as settlement tells it.
     """
-    return _book_tx(tx, source="statement", receipt=receipt, amount=amount, account=c2b.shown(account))
+    account = c2b.shown(account)
+    return _book_tx(tx, source="statement", receipt=receipt, amount=amount, account=account, guess_from=clock.now())
 
 
-def _book_tx(tx: db.Tx, *, source: str, receipt: str, amount: Decimal, account: str) -> str:
+def _book_tx(tx: db.Tx, *, source: str, receipt: str, amount: Decimal, account: str, guess_from: datetime) -> str:
     """Book money that came for an account, once.
 
     A registered shortcode confirms prompts too, with the prompt's own receipt: then it is the prompt's payment that
-    has come.
+    has come. While it may be of several prompts it waits for what their callbacks or the query tell; from
+    `guess_from` on, the newest is taken for the one.
     """
     success = settlement.Success(source=source, amount=amount, receipt=receipt)
     order = _find_order(tx, account)
@@ -95,8 +106,13 @@ def _book_tx(tx: db.Tx, *, source: str, receipt: str, amount: Decimal, account: 
     locked_order = orders.lock_order_tx(tx, order_id=order["id"])
     if settlement.is_known_tx(tx, receipt=receipt):
         return "repeated"
-    payment_id = attempts.find_told_twice_tx(tx, order_id=order["id"], amount=amount)
-    if payment_id is None:
+    prompts = attempts.list_told_twice_tx(tx, order_id=order["id"], amount=amount)
+    if len(prompts) > 1 and prompts[0]["settled_amount"] is None and clock.now() < guess_from:
+        orders.keep_open_tx(tx, order_id=order["id"])
+        return settlement.WAITING
+    if prompts:
+        payment_id = prompts[0]["id"]
+    else:
         payment_id = attempts.insert_tx(
             tx,
             order=locked_order,

@@ -22,7 +22,6 @@ logger = log.get_logger(__name__)
 
 LEASE = timedelta(seconds=60)
 LONGEST_WAIT = timedelta(minutes=30)
-WAITING = "waiting"
 # With MPESA_CONFIRM_BY_QUERY: how often a success that the query has not confirmed is looked at again, and after how
 # long a person does: soon when the query has denied it, in a day when it could not be asked. A genuine one is confirmed
 # within seconds, and as soon as the query answers again.
@@ -130,10 +129,10 @@ def apply(tx: db.Tx, *, callback: db.Row) -> str:
     except callback_json.Unreadable as error:
         logger.error("callback unreadable", callback_id=callback["id"], reason=str(error))
         outcome = "unreadable"
-    if outcome == WAITING:
+    if outcome == settlement.WAITING:
         wait = min(timedelta(seconds=2 ** min(callback["attempts"], 12)), LONGEST_WAIT_TO_CONFIRM)
-        reason = "the query has not confirmed it yet"
-        _postpone_tx(tx, callback_id=callback["id"], wait=wait, reason=reason, outcome=WAITING)
+        reason = "more must be known of the prompt: by its callback, or the query"
+        _postpone_tx(tx, callback_id=callback["id"], wait=wait, reason=reason, outcome=settlement.WAITING)
     else:
         _mark_applied_tx(tx, callback_id=callback["id"], outcome=outcome)
     return outcome
@@ -183,7 +182,7 @@ def _apply_success_tx(tx: db.Tx, callback: db.Row, result: StkResult) -> str:
         return settlement.settle_tx(tx, payment_id=payment["id"], success=success)  # which sends it to review
     if not is_denied:
         attempts.keep_order_tx(tx, payment=payment)
-    return WAITING
+    return settlement.WAITING
 
 
 # Who applies a callback of each kind: reads its body (Unreadable is caught here), and returns what came of it.

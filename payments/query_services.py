@@ -104,13 +104,14 @@ def ask(*, payment_id: int, checkout_request_id: str) -> str:
 @db.in_transaction
 def apply_answer(tx: db.Tx, *, payment_id: int, result: QueryResult) -> str:
     """Apply a finished result: settle, fail, or tell somebody of a code that nobody knows."""
-    order, payment = attempts.lock_payment_tx(tx, payment_id=payment_id)
+    _order, payment = attempts.lock_payment_tx(tx, payment_id=payment_id)
     meaning = meaning_of(result.code)
     if meaning is Meaning.PAID:
         waiting = callbacks.list_waiting_successes_tx(tx, payment_id=payment_id)
-        fitting = [success for success in waiting if settlement.find_misfit(order, payment, success) is None]
+        # Fit or not: with its receipt it is known again, should the order be paid by this very money already.
+        telling = [success for success in waiting if settlement.find_oddity(payment, success) is None]
         by_query = settlement.Success(source="query", code=result.code, description=result.description)
-        return settlement.settle_tx(tx, payment_id=payment_id, success=next(iter(fitting), by_query))
+        return settlement.settle_tx(tx, payment_id=payment_id, success=next(iter(telling), by_query))
     if meaning is Meaning.FAILED:
         failed = attempts.fail_tx(tx, payment_id=payment_id, code=result.code, description=result.description)
         return "failed" if failed else "repeated"

@@ -20,6 +20,7 @@ from utils.errors import AlreadyPaid, OrderClosed, OutOfStock
 
 logger = log.get_logger(__name__)
 
+WAITING = "waiting"  # for more to be known; the callback stays in the inbox
 UNSETTLED = {"created", "sent", "unknown", "failed"}
 
 
@@ -109,12 +110,17 @@ def _count_late_tx(tx: db.Tx, *, order: db.Row, payment: db.Row, success: Succes
 
 def find_misfit(order: db.Row, payment: db.Row, success: Success) -> str | None:
     """Return why a success cannot be booked on this order, None when it fits."""
+    if oddity := find_oddity(payment, success):
+        return oddity
+    return "the order was already paid: paid twice" if order["paid"] >= order["total"] else None
+
+
+def find_oddity(payment: db.Row, success: Success) -> str | None:
+    """Return why a success cannot tell of this payment at all, None when it may."""
     if not _names_same_prompt(payment, success):
         return "the word is of another CheckoutRequestID"
     if success.amount is not None and success.amount != payment["amount"]:
         return f"{money.text(success.amount)} came where {money.text(payment['amount'])} was asked for"
-    if order["paid"] >= order["total"]:
-        return "the order was already paid: paid twice"
     return None
 
 

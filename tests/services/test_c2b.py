@@ -275,14 +275,52 @@ def test_a_prompt_said_to_have_failed_and_paid_after_all_gives_way_to_the_confir
     assert (money_of(order.id)[2], balance_of("mpesa_clearing")) == (100, 100)
 
 
-def test_when_the_confirmation_was_taken_for_the_wrong_one_of_two_prompts_the_money_is_counted_once(
-    order: Order, push: Callable[[], Payment], frozen_clock: Clock
+def test_a_success_that_waits_for_the_query_while_its_confirmation_comes_is_not_counted_again(
+    order: Order, push: Callable[[], Payment]
 ) -> None:
+    payment = push()
+    scripted.call_back(payment.id, failure_body(payment.checkout_request_id, 1037))
+    with config.override(MPESA_CONFIRM_BY_QUERY=True):
+        body = success_body(payment.checkout_request_id, receipt=RECEIPT)
+        callback_services.receive(kind="stk", payment_id=payment.id, body=body, address="")
+        callback_services.apply_due()
+        assert confirm(order.number) == "settled"
+        query_services.apply_answer(payment_id=payment.id, result=scripted.query_result("0"))
+    assert money_of(order.id) == ("processing", "paid", 100)
+    assert (balance_of("mpesa_clearing"), balance_of("unallocated")) == (100, 0)
+
+
+def open_two(push: Callable[[], Payment], frozen_clock: Clock) -> tuple[Payment, Payment]:
+    """Have a second prompt opened while nobody knows how the first one ended."""
     first = push()
     frozen_clock.forward(minutes=4)
     attempt_services.give_up_dead_prompts()
-    second = push()
-    assert confirm(order.number) == "settled"
+    return first, push()
+
+
+@pytest.mark.parametrize("paid", [0, 1])
+def test_a_confirmation_waits_until_it_is_known_which_of_two_prompts_was_paid(
+    order: Order, push: Callable[[], Payment], frozen_clock: Clock, paid: int
+) -> None:
+    prompts = open_two(push, frozen_clock)
+    assert confirm(order.number) == "waiting"
+    assert query_services.apply_answer(payment_id=prompts[paid].id, result=scripted.query_result("0")) == "settled"
+    frozen_clock.forward(minutes=1)
+    callback_services.apply_due()
+    assert outcomes() == ["receipt_filled"]
+    ended = [(row["status"], row["receipt"]) for row in payments_of(order.id)]
+    assert ended[paid] == ("succeeded", RECEIPT)
+    assert (money_of(order.id)[2], balance_of("mpesa_clearing")) == (100, 100)
+
+
+def test_when_nobody_tells_which_of_two_prompts_was_paid_the_money_is_still_counted_once(
+    order: Order, push: Callable[[], Payment], frozen_clock: Clock
+) -> None:
+    first, second = open_two(push, frozen_clock)
+    assert confirm(order.number) == "waiting"
+    frozen_clock.forward(minutes=31)
+    callback_services.apply_due()
+    assert outcomes() == ["settled"]
     assert scripted.call_back(first.id, success_body(first.checkout_request_id, receipt=RECEIPT)) == "repeated"
     row = scripted.payment_row(first.id)
     assert (row["status"], row["query_due_at"], row["prompt_until"]) == ("failed", None, None)
