@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from payments import callback_services
+from payments import c2b_services, callback_services
 from utils import db
 
 
@@ -40,6 +40,11 @@ def confirm(account: str, amount: object = "100.00", receipt: str = "RKL51ZDR4F"
     receive(hand_payment(account, amount, receipt, **changes))
     callback_services.apply_due()
     return outcomes()[-1]
+
+
+def verdict(account: str, amount: object = "100.00") -> str:
+    """Ask whether a payment by hand is welcome, and return the code that the provider reads."""
+    return c2b_services.validate(body=hand_payment(account, amount)).ResultCode
 
 
 def outcomes() -> list[str]:

@@ -12,10 +12,10 @@ import pytest
 import config
 from orders import services as orders
 from orders.schemas import Order
-from payments import attempt_services, c2b_services, callback_services, query_services, services
+from payments import attempt_services, callback_services, query_services, services
 from payments.schemas import Payment
 from tests import daraja as scripted
-from tests.c2b import balance_of, confirm, hand_payment, money_of, outcomes, payment_with, payments_of, receive
+from tests.c2b import balance_of, confirm, hand_payment, money_of, outcomes, payment_with, payments_of, receive, verdict
 from tests.conftest import Clock
 from tests.daraja import Daraja, failure_body, success_body
 from tests.factories import User, make_order, make_product, make_user
@@ -329,59 +329,7 @@ def test_when_nobody_tells_which_of_two_prompts_was_paid_the_money_is_still_coun
     assert (money_of(order.id)[2], balance_of("mpesa_clearing")) == (100, 100)
 
 
-# --- before the money moves
-
-
-def verdict(account: str, amount: object = "100.00") -> str:
-    return c2b_services.validate(body=hand_payment(account, amount)).ResultCode
-
-
-def test_a_payment_that_fits_is_welcome(order: Order) -> None:
-    assert verdict(order.number) == "0"
-    assert verdict(order.number.lower()) == "0"
-
-
-@pytest.mark.parametrize("amount", ["1.00", "99.00", "101.00", "250000.00"])
-def test_parts_and_more_than_is_due_are_welcome(order: Order, amount: str) -> None:
-    assert verdict(order.number, amount) == "0"
-
-
-@pytest.mark.parametrize("amount", ["0.00", "0.99", "250000.01", "250001.00"])
-def test_an_amount_that_cannot_be_is_refused(order: Order, amount: str) -> None:
-    assert verdict(order.number, amount) == "C2B00013"
-
-
-@pytest.mark.parametrize("account", ["", "RENT", "ABDQ3467MN"])
-def test_an_unknown_account_is_refused(order: Order, account: str) -> None:
-    assert verdict(account) == "C2B00012"
-
-
-def test_an_order_that_is_paid_or_cancelled_is_refused(order: Order, buyer: User) -> None:
-    confirm(order.number)
-    assert verdict(order.number) == "C2B00016"
-    cancelled = make_order(buyer, (make_product().variant, 1))
-    cancel(cancelled, buyer)
-    assert verdict(cancelled.number) == "C2B00016"
-
-
-@pytest.mark.parametrize("body", ["null", "[]", "{}", json.dumps({"BillRefNumber": 5})])
-def test_a_body_that_cannot_be_read_is_an_unknown_account_or_accepted(app: Any, body: str) -> None:
-    assert c2b_services.validate(body=body).ResultCode == ("C2B00012" if body.startswith("{") else "0")
-
-
-def test_an_amount_that_cannot_be_read_is_accepted(order: Order) -> None:
-    assert verdict(order.number, "a lot") == "0"
-
-
-def test_a_validation_is_one_statement(order: Order, count_statements: Callable[..., int]) -> None:
-    assert count_statements(lambda: verdict(order.number)) == 1
-    assert count_statements(lambda: verdict("OOOO" + "A" * 6)) == 1
-    assert count_statements(lambda: verdict("RENT")) == 0
-
-
-def test_what_m_pesa_allows_is_a_setting(order: Order) -> None:
-    with config.override(MPESA_MAX_AMOUNT=70):
-        assert verdict(order.number) == "C2B00013"
+# --- odd confirmations, and what is not told
 
 
 @pytest.mark.parametrize("changes", [{"TransAmount": "0.00"}, {"TransAmount": None}, {"TransID": ""}])
