@@ -11,7 +11,7 @@ from typing import Any
 
 from auth import lockout_services as lockout
 from auth import passwords, session_services
-from utils import clock, db, outbox
+from utils import audit, clock, db, outbox
 from utils.errors import EmailTaken, InvalidCredentials, NotFound, UsernameTaken
 
 TAKEN = {"uq_users_username": UsernameTaken, "uq_users_email": EmailTaken}
@@ -116,8 +116,10 @@ def _enter(tx: db.Tx, *, user: dict[str, Any], device: str, address: str) -> dic
 
 
 @db.in_transaction
-def _register(tx: db.Tx, /, **account: Any) -> dict[str, Any]:
-    return _get_user(tx, user_id=_insert_user_tx(tx, **account))
+def _register(tx: db.Tx, /, *, role: str, **account: Any) -> dict[str, Any]:
+    user_id = _insert_user_tx(tx, role=role, **account)
+    audit.record_tx(tx, action="user.created", actor_id=None, target=f"user:{user_id}", after={"role": role})
+    return _get_user(tx, user_id=user_id)
 
 
 @db.in_transaction

@@ -221,6 +221,20 @@ def test_a_walk_through_the_shop_answers_as_the_document_says(send: Callable[...
     send("GET", "/api/refunds/{refund_id}", **here, headers=buyer)
     decision = {"status": "failed", "note": "not in review"}
     send("POST", "/api/refunds/{refund_id}/settle", path=f"{here['path']}/settle", headers=staff, json=decision)
+
+    account = send("GET", "/api/users", path="/api/users?q=wanjiku&count=1", headers=staff)["items"][0]
+    here = {"path": f"/api/users/{account['id']}", "headers": staff}
+    send("GET", "/api/users/{user_id}", **here)
+    send("POST", "/api/roles", headers=staff, json={"name": "packer", "permissions": ["orders:read"]})
+    send("PUT", "/api/users/{user_id}", **here, json={"role": "packer"})
+    send("DELETE", "/api/roles/{role}", path="/api/roles/packer", headers=staff)  # in use
+    send("GET", "/api/roles", headers=staff)
+    send("GET", "/api/permissions", headers=staff)
+    send("POST", "/api/api-keys", headers=staff, json={"name": "till", "scopes": ["orders:read"]})
+    send("GET", "/api/api-keys", headers=staff)
+    send("GET", "/api/admin/audit-log", path="/api/admin/audit-log?count=1", headers=staff)
+    send("DELETE", "/api/users/{user_id}", **here)  # an order is under way
+
     send("POST", "/api/auth/refresh", headers={"Authorization": f"Bearer {tokens['refresh_token']}"})
     send("POST", "/api/auth/logout", headers=buyer)
     send("GET", "/api/profile", headers=buyer)  # refused

@@ -78,6 +78,8 @@ def test_create_admin_makes_an_account_that_may_do_everything(create_admin: Call
     assert (result.exit_code, result.output) == (0, "boss may now log in and do everything.\n")
     opened = services.log_in(login="boss@example.com", password="kazi-ni-kazi", device="", address="")
     assert opened["user"]["role"] == "admin"
+    told = db.reading().require_one("SELECT action, new_values FROM audit_log", missing=AssertionError())
+    assert (told["action"], told["new_values"]) == ("user.created", '{"role": "admin"}')
     permissions = db.reading().fetch_all("SELECT name FROM permissions ORDER BY name")
     assert opened["user"]["permissions"] == [permission["name"] for permission in permissions]
 
