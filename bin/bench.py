@@ -26,6 +26,7 @@ import bench_data  # noqa: E402
 import bench_ground  # noqa: E402
 import bench_load  # noqa: E402
 import bench_measures as measures  # noqa: E402
+import bench_money  # noqa: E402
 import bench_statements  # noqa: E402
 
 import config  # noqa: E402
@@ -52,10 +53,11 @@ class Plan:
     seconds: float
     connections: int
     rushes: int
+    backlog: int
 
 
-QUICK = Plan(rounds=3, seconds=0.8, connections=16, rushes=1)
-FULL = Plan(rounds=9, seconds=2.5, connections=16, rushes=3)
+QUICK = Plan(rounds=3, seconds=0.8, connections=16, rushes=1, backlog=500)
+FULL = Plan(rounds=9, seconds=2.5, connections=16, rushes=3, backlog=10_000)
 
 
 def main() -> int:
@@ -94,6 +96,7 @@ def _read_arguments() -> Plan:
         given.seconds or plan.seconds,
         given.connections or plan.connections,
         plan.rushes,
+        plan.backlog,
     )
 
 
@@ -108,11 +111,13 @@ def _measure(plan: Plan, signals: processes.Signals) -> list[measures.Line]:
         closing.callback(db.release)
         stock = bench_data.fill_shop(rushes=plan.rushes, tell=measures.tell)
         names = bench_data.add_customers(number=CUSTOMERS)
+        book = bench_money.open_book(backlog=plan.backlog, variant_id=stock.checkout_variant_ids[-1])
 
         measures.tell("starting the shop")
         shop = started.serve("web", bench_ground.SHOP_APP)
         lists, details = _collect_requests(shop.place, stock)
-        _record_bodies(Path(started.environment["BENCH_BODIES"]), shop.place, lists, details)
+        recorded = {"lists": lists, "details": details, "callbacks": [bench_money.post_callback(book.shown)]}
+        _record_bodies(Path(started.environment["BENCH_BODIES"]), shop.place, recorded)
         bare = started.serve("bare", bench_ground.BARE_APP)
         customers = bench_customers.log_in(shop.place, names, stock.checkout_variant_ids)
         bench_customers.buy_once(shop.place, customers)
@@ -126,6 +131,9 @@ def _measure(plan: Plan, signals: processes.Signals) -> list[measures.Line]:
             lambda: measures.compare_pages(bench, DETAIL, details, shop, bare, DETAIL_TARGET),
             lambda: measures.compare_checkouts(bench, url, shop, customers, script),
             lambda: measures.rush(bench, shop, customers, stock.rush_variant_ids),
+            lambda: bench_money.accept_callbacks(bench, shop, bare, book),
+            lambda: bench_money.settle_backlog(bench, url, book),
+            lambda: bench_money.sweep(url, orders=plan.backlog),
             lambda: measures.weigh(shop),
             measures.check,
         )
@@ -147,11 +155,11 @@ def _collect_requests(place: bench_load.Place, shop: bench_data.Shop) -> tuple[l
     return [bench_load.get(page) for page in pages], [bench_load.get(product) for product in products]
 
 
-def _record_bodies(path: Path, place: bench_load.Place, lists: list[bytes], details: list[bytes]) -> None:
+def _record_bodies(path: Path, place: bench_load.Place, recorded: dict[str, list[bytes]]) -> None:
     """Keep what the shop answers, for the bare view to answer the same."""
     bodies = {
         name: [bench_load.body_of(answer) for answer in bench_load.ask(place, requests[:RECORDED_BODIES])]
-        for name, requests in (("lists", lists), ("details", details))
+        for name, requests in recorded.items()
     }
     path.write_bytes(pickle.dumps(bodies))
 

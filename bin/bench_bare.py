@@ -7,13 +7,13 @@ import pickle
 import random
 from pathlib import Path
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 
 def create_app() -> Flask:
-    """Make an application of two views, each choosing among the recorded bodies by chance."""
+    """Make an application of bare views, each choosing among the recorded bodies by chance."""
     bodies = pickle.loads(Path(os.environ["BENCH_BODIES"]).read_bytes())  # noqa: S301  (written by bin/bench itself)
-    lists, details = bodies["lists"], bodies["details"]
+    lists, details, callbacks = bodies["lists"], bodies["details"], bodies["callbacks"]
     app = Flask(__name__)
 
     @app.get("/api/products")
@@ -23,5 +23,10 @@ def create_app() -> Flask:
     @app.get("/api/products/<int:product_id>")
     def get_product(product_id: int) -> Response:
         return Response(random.choice(details), mimetype="application/json")
+
+    @app.post("/api/payments/callbacks/stk/<token>")
+    def take_callback(token: str) -> Response:
+        request.get_data()
+        return Response(random.choice(callbacks), mimetype="application/json")
 
     return app

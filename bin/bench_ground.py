@@ -99,6 +99,10 @@ class Processes:
         """Start the worker, as it runs beside every shop."""
         self._start("worker", self.commands["worker"], {})
 
+    def stop_worker(self) -> None:
+        """End the worker, for what is measured without it."""
+        processes.stop([self._started.pop("worker")], signals=self._signals, patience=STOP_SECONDS)
+
     def web_command(self) -> str:
         """Return the web server's command as the Procfile has it, its defaults filled in."""
         command = self.commands["web"].removeprefix("exec ").replace('"', "")

@@ -103,7 +103,7 @@ def compare_pages(
         f"CPU of the web server a request: shop {min(costs[0]):.0f} us, yardstick {min(costs[1]):.0f} us; "
         f"load generator at most {max(busy):.0%} of a core"
     )
-    return _ratio_line(what, list(zip(*rates, strict=True)), target, note=note)
+    return ratio_line(what, list(zip(*rates, strict=True)), target, note=note)
 
 
 def compare_checkouts(
@@ -129,7 +129,7 @@ def compare_checkouts(
     commits = sum(step.sql == "COMMIT" for step in script)
     statements = len(script) - 2 * commits
     note = f"{statements} statements and {commits} commits each; yardstick repeated {repeated} transactions"
-    return _ratio_line("POST /api/cart, then POST /api/orders", pairs, CHECKOUT_TARGET, note=note)
+    return ratio_line("POST /api/cart, then POST /api/orders", pairs, CHECKOUT_TARGET, note=note)
 
 
 def rush(
@@ -196,7 +196,8 @@ def _need_only(load: bench_load.Load, statuses: set[int]) -> None:
         raise bench_ground.CannotMeasure(f"answers {answers} where {statuses} was meant: {load.unexpected[:800]!r}")
 
 
-def _ratio_line(what: str, pairs: Sequence[tuple[float, float]], target: float, note: str) -> Line:
+def ratio_line(what: str, pairs: Sequence[tuple[float, float]], target: float, note: str) -> Line:
+    """Return the line of a pair that was measured in turns: `pairs` are the rates of the shop and of its yardstick."""
     ratios = [shop / yardstick for shop, yardstick in pairs]
     middle = statistics.median(ratios)
     return Line(

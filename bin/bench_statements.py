@@ -167,6 +167,14 @@ def compile_source(source: Source) -> Callable[[Facts, list[Any]], Any]:
     return makers[source.kind]
 
 
+def compile_script(script: Sequence[Step]) -> list[Any]:
+    """Return the script as `run_once` wants it."""
+    return [
+        (step.sql, step.fixed, [(name, compile_source(source)) for name, source in step.bound], step.hit)
+        for step in script
+    ]
+
+
 @dataclass
 class Repeated:
     """How often the script went through, and in how many seconds."""
@@ -184,19 +192,16 @@ def repeat_for(url: str, script: Sequence[Step], customers: Sequence[Sequence[Fa
     failures: list[BaseException] = []
     count_from = time.perf_counter() + 0.3
     stop_at = count_from + seconds
-    compiled = [
-        (step.sql, step.fixed, [(name, compile_source(source)) for name, source in step.bound], step.hit)
-        for step in script
-    ]
+    compiled = compile_script(script)
 
     def work(place: int) -> None:
         try:
-            connection = _connect(url)
+            connection = connect(url)
             with connection, connection.cursor() as cursor:
                 turn = 0
                 while (now := time.perf_counter()) < stop_at:
                     facts = customers[place][turn % len(customers[place])]
-                    refused[place] += _run_once(connection, cursor, compiled, facts)
+                    refused[place] += run_once(connection, cursor, compiled, facts)
                     counts[place] += count_from <= now
                     turn += 1
         except BaseException as error:
@@ -214,7 +219,8 @@ def repeat_for(url: str, script: Sequence[Step], customers: Sequence[Sequence[Fa
     return Repeated(took, sum(counts), sum(refused), (time.process_time() - before) / took)
 
 
-def _connect(url: str) -> Any:
+def connect(url: str) -> Any:
+    """Open a connection as the shop does, without the shop."""
     connection = pymysql.connect(**db.connect_arguments(url), autocommit=True, client_flag=CLIENT.FOUND_ROWS)
     with connection.cursor() as cursor:
         for statement in db.SESSION:
@@ -222,7 +228,7 @@ def _connect(url: str) -> Any:
     return connection
 
 
-def _run_once(connection: Any, cursor: Any, script: Sequence[Any], facts: Facts) -> int:
+def run_once(connection: Any, cursor: Any, script: Sequence[Any], facts: Facts) -> int:
     """Send the script once and return how many transactions had to be repeated, as the shop repeats them."""
     answers: list[Any] = []
     transactions = {"BEGIN": connection.begin, "COMMIT": connection.commit}

@@ -21,6 +21,7 @@ from utils.errors import NotFound
 logger = log.get_logger(__name__)
 
 LEASE = timedelta(seconds=60)
+APPLIED_AT_ONCE = 50
 LONGEST_WAIT = timedelta(minutes=30)
 # With MPESA_CONFIRM_BY_QUERY: how often a success that the query has not confirmed is looked at again, and after how
 # long a person does: soon when the query has denied it, in a day when it could not be asked. A genuine one is confirmed
@@ -69,7 +70,7 @@ def receive(
         )
 
 
-def apply_due(*, limit: int = 50) -> int:
+def apply_due(*, limit: int = APPLIED_AT_ONCE) -> int:
     """Lease the callbacks that are due, apply each, and return how many were taken."""
     callbacks = lease_due(limit=limit)
     for callback in callbacks:
