@@ -2,8 +2,8 @@
 
 One statement a request: it finds the session (or the API key), its user and what they may do, or refuses the token.
 
-A program with an API key comes in where a permission is asked for, and where `login_or_key_required` says so. What
-belongs to a person - the profile, passwords, keys - it cannot touch.
+A program with an API key comes in where a permission is asked for of everybody, or of programs (`login_or_key`).
+What belongs to a person - the profile, passwords, keys - it cannot touch.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ R = TypeVar("R")
 
 # How the OpenAPI document tells who is let in; "bearer" and "apiKey" are named in app.py.
 LOGGED_IN: list[dict[str, list[str]]] = [{"bearer": []}]
-WITH_KEY: list[dict[str, list[str]]] = [*LOGGED_IN, {"apiKey": []}]
 ANYBODY: list[dict[str, list[str]]] = [{}, *LOGGED_IN]
 
 KEY_HEADER = "X-API-Key"
@@ -51,15 +50,21 @@ def login_required(view: Callable[P, R]) -> Callable[P, R]:
     return _documented(run, LOGGED_IN)
 
 
-def login_or_key_required(view: Callable[P, R]) -> Callable[P, R]:
-    """Let those in who are logged in, and programs with an API key; the view asks what they may."""
+def login_or_key(permission: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let those in who are logged in, who see what is theirs; of a program with an API key, ask the permission."""
 
-    @functools.wraps(view)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        _identify(optional=False)
-        return view(*args, **kwargs)
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(view)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            _identify(optional=False)
+            user = current_user()
+            if user.api_key_id is not None and not user.may(permission):
+                raise Forbidden(permission=permission)
+            return view(*args, **kwargs)
 
-    return _documented(run, WITH_KEY)
+        return _documented(run, [*LOGGED_IN, {"apiKey": [permission]}])
+
+    return decorate
 
 
 def optional_login(view: Callable[P, R]) -> Callable[P, R]:

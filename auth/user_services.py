@@ -147,7 +147,7 @@ def anonymise_user(tx: db.Tx, *, actor: CurrentUser, user_id: int) -> None:
     tx.execute_one(
         """
         UPDATE users
-           SET username = CONCAT('deleted-', id),
+           SET username = CONCAT('deleted:', id),
                email = CONCAT('deleted-', id, '@deleted.invalid'),
                phone_number = NULL,
                password_hash = '!',

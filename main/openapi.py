@@ -27,6 +27,7 @@ Money is a string with two decimals beside its `currency`; times are UTC and end
 Lists are paged by `cursor`: send the `next_cursor` of one page to get the next.
 
 Log in with `POST /api/auth/login`, then put the `access_token` under *Authorize*.
+Programs send an API key (`POST /api/api-keys`) as `X-API-Key` instead.
 
 Every error is `application/problem+json` with a stable `code`, and every answer carries an `X-Request-ID`
 (yours, when you send one): tell it when you ask for help.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response
 
-from auth.decorators import current_user, login_or_key_required, login_required, permission_required
+from auth.decorators import current_user, login_or_key, login_required, permission_required
 from orders import checkout_services, reading_services, services
 from orders.schemas import CancelIn, Order, OrderChange, OrderEvents, OrderIn, OrderList, OrderQuery
 from utils import web
@@ -30,7 +30,7 @@ def place_order(claim: Claim, body: OrderIn) -> Response:
 
 
 @bp.get("")
-@login_or_key_required
+@login_or_key(READ_ALL)
 @bp.input(OrderQuery, location="query", arg_name="query")
 @bp.output(OrderList)
 def list_orders(query: OrderQuery) -> Response:
@@ -49,7 +49,7 @@ def list_orders_of_user(user_id: int, query: OrderQuery) -> Response:
 
 
 @bp.get("/<int:order_id>")
-@login_or_key_required
+@login_or_key(READ_ALL)
 @bp.output(Order)
 def get_order(order_id: int) -> Response:
     """Read an order of one's own; staff read any."""
@@ -59,7 +59,7 @@ def get_order(order_id: int) -> Response:
 
 
 @bp.get("/<int:order_id>/events")
-@login_or_key_required
+@login_or_key(READ_ALL)
 @bp.output(OrderEvents)
 def list_events(order_id: int) -> Response:
     """Read the history of an order."""
@@ -80,7 +80,7 @@ def change_order(order_id: int, body: OrderChange) -> Response:
 
 
 @bp.post("/<int:order_id>/cancel")
-@login_or_key_required
+@login_or_key(MANAGE)
 @bp.input(CancelIn, arg_name="body")
 @bp.output(Order)
 @web.idempotent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response
 
-from auth.decorators import current_user, login_or_key_required, permission_required
+from auth.decorators import current_user, login_or_key, permission_required
 from payments import refund_reading_services, refund_services
 from payments.refund_schemas import Refund, RefundDecision, RefundIn, RefundList, RefundQuery
 from utils import web
@@ -31,7 +31,7 @@ def start_refund(claim: Claim, payment_id: int, body: RefundIn) -> Response:
 
 
 @bp.get("/refunds")
-@login_or_key_required
+@login_or_key(READ_ALL)
 @bp.input(RefundQuery, location="query", arg_name="query")
 @bp.output(RefundList)
 def list_refunds(query: RefundQuery) -> Response:
@@ -42,7 +42,7 @@ def list_refunds(query: RefundQuery) -> Response:
 
 
 @bp.get("/refunds/<int:refund_id>")
-@login_or_key_required
+@login_or_key(READ_ALL)
 @bp.output(Refund)
 def get_refund(refund_id: int) -> Response:
     """Read a refund of one's own order; staff read any."""

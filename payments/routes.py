@@ -5,7 +5,7 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response
 
-from auth.decorators import current_user, login_or_key_required, login_required
+from auth.decorators import current_user, login_or_key, login_required
 from payments import services, transaction_services
 from payments.schemas import Payment, PaymentList, StkPushIn, TransactionQuery
 from utils import web
@@ -48,7 +48,7 @@ def mock(claim: Claim, order_id: int) -> Response:
 
 
 @bp.get("/transactions")
-@login_or_key_required
+@login_or_key(READ_ALL)
 @bp.input(TransactionQuery, location="query", arg_name="query")
 @bp.output(PaymentList)
 def list_transactions(query: TransactionQuery) -> Response:
@@ -59,7 +59,7 @@ def list_transactions(query: TransactionQuery) -> Response:
 
 
 @bp.get("/transactions/<int:payment_id>")
-@login_or_key_required
+@login_or_key(READ_ALL)
 @bp.output(Payment)
 def get_transaction(payment_id: int) -> Response:
     """Read a payment of one's own; staff read any."""

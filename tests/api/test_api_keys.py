@@ -118,7 +118,8 @@ def test_a_key_may_do_what_its_scopes_say_and_no_more(
     assert client.get(f"/api/orders/{order.id}", headers=headers).status_code == 200
     assert len(client.get("/api/orders", headers=headers).get_json()["items"]) == 1
     assert told(client.put(f"/api/orders/{order.id}", json={"note": "x"}, headers=headers)) == (403, "forbidden")
-    assert told(client.post(f"/api/orders/{order.id}/cancel", json={}, headers=headers)) == (404, "not_found")
+    assert told(client.post(f"/api/orders/{order.id}/cancel", json={}, headers=headers)) == (403, "forbidden")
+    assert told(client.get("/api/transactions", headers=headers)) == (403, "forbidden")
     assert told(client.get("/api/admin/audit-log", headers=headers)) == (403, "forbidden")
 
 

@@ -142,7 +142,7 @@ def test_deletion_takes_the_person_out_and_leaves_orders_and_books(
     assert client.delete(f"/api/users/{wanjiku.id}", headers=own).status_code == 204
 
     row = row_of(wanjiku)
-    assert (row["username"], row["phone_number"]) == (f"deleted-{wanjiku.id}", None)
+    assert (row["username"], row["phone_number"]) == (f"deleted:{wanjiku.id}", None)
     assert row["email"] == f"deleted-{wanjiku.id}@deleted.invalid"
     assert row["disabled_at"] == row["anonymised_at"] is not None
     assert client.get("/api/profile", headers=own).get_json()["code"] == "token_revoked"
@@ -162,6 +162,11 @@ def test_name_and_address_are_free_again_after_deletion(client: FlaskClient, wan
     client.delete(f"/api/users/{wanjiku.id}", headers=log_in(client, wanjiku))
     again = {"username": "wanjiku", "email": wanjiku.email, "password": PASSWORD}
     assert client.post("/api/auth/register", json=again).status_code == 201
+
+
+def test_nobody_can_take_the_name_of_a_deleted_account_before(client: FlaskClient, wanjiku: User) -> None:
+    again = {"username": f"deleted:{wanjiku.id}", "email": "w@example.com", "password": PASSWORD}
+    assert client.post("/api/auth/register", json=again).status_code == 422
 
 
 def test_a_second_deletion_finds_nobody(client: FlaskClient, boss: Headers, wanjiku: User) -> None:
