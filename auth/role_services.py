@@ -82,14 +82,10 @@ def change_role(tx: db.Tx, *, actor: CurrentUser, name: str, changes: Mapping[st
         )
     _write_permissions_tx(tx, role_id=role["id"], standing=role["permissions"], wanted=permissions)
     changed = _require_role(tx, columns.get("name", role["name"]))
-    audit.record_tx(
-        tx,
-        action="role.changed",
-        actor_id=actor.id,
-        target=f"role:{role['name']}",
-        before=_told(role),
-        after=_told(changed),
-    )
+    if changed != role:
+        before, after = _told(role), _told(changed)
+        target = f"role:{role['name']}"
+        audit.record_tx(tx, action="role.changed", actor_id=actor.id, target=target, before=before, after=after)
     return changed
 
 

@@ -124,7 +124,7 @@ def change_user(tx: db.Tx, *, actor: CurrentUser, user_id: int, changes: Mapping
     if changes.get("disabled"):
         session_services.end_all_sessions_tx(tx, user_id=user_id, reason="disabled")
     changed = _require_user(tx, user_id)
-    _record_tx(tx, "user.changed", user_id, actor_id=actor.id, before=user, after=changed)
+    _record_change_tx(tx, user_id, actor_id=actor.id, before=user, after=changed)
     return changed
 
 
@@ -237,12 +237,14 @@ def _write_powers_tx(tx: db.Tx, user_id: int, columns: Mapping[str, Any]) -> Non
     )
 
 
-def _record_tx(tx: db.Tx, action: str, user_id: int, *, actor_id: int, before: db.Row, after: db.Row) -> None:
-    """Write what changed of an account; of personal data only that it changed, for the log is never cleaned."""
+def _record_change_tx(tx: db.Tx, user_id: int, *, actor_id: int, before: db.Row, after: db.Row) -> None:
+    """Write down what changed of an account; of personal data only that it changed, for the log is never cleaned."""
+    if before == after:
+        return
     changed = [name for name in PERSONAL if before[name] != after[name]]
     audit.record_tx(
         tx,
-        action=action,
+        action="user.changed",
         actor_id=actor_id,
         target=f"user:{user_id}",
         before={"role": before["role"], "disabled": bool(before["disabled"])},

@@ -257,6 +257,8 @@ def test_changes_of_powers_are_told_in_the_audit_log(client: FlaskClient, boss: 
     client.put("/api/roles/packer", json={"permissions": ["orders:read"]}, headers=boss)
     change = {"role": "packer", "email": "new@example.com"}
     client.put(f"/api/users/{user.id}", json=change, headers=boss)
+    client.put(f"/api/users/{user.id}", json=change, headers=boss)  # changes nothing
+    client.put("/api/roles/packer", json={"permissions": ["orders:read"]}, headers=boss)  # nor does this
     client.delete("/api/roles/packer", headers=boss)  # in use: did not happen
     entries = client.get("/api/admin/audit-log", headers=boss).get_json()["items"]
     assert [(entry["action"], entry["target"], entry["before"], entry["after"]) for entry in reversed(entries)] == [
