@@ -8,96 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from utils.errors import AlreadyPaid, OrderClosed, OrderInReview, PaymentInProgress, ShopError
+from payments.refund_states import LEAST_B2C
+from tests.flows.money_facts import PAID, Bought, Confirmation, Payment, Refund, Result, Word
+from utils.errors import InvalidFields, NothingToRefund, OrderOpen, ShopError
 
 PAYMENT_WINDOW = timedelta(minutes=30)
 PROMPT_LIFETIME = timedelta(minutes=3)
 PROMPT_KEEPS_ORDER = timedelta(minutes=5)
-PAID = "0"
-
-
-@dataclass(eq=False)
-class Bought:
-    """An order."""
-
-    id: int
-    number: str
-    pieces: dict[int, int]  # by the place of the variant
-    total: int
-    method: str
-    status: str
-    expires_at: datetime | None
-    paid: int = 0
-    in_review: bool = False
-    cancelled_by: Literal["nobody", "time", "a person"] = "nobody"
-    prompt: Payment | None = None  # the one that holds the order
-
-    @property
-    def is_paid(self) -> bool:
-        return self.paid >= self.total
-
-    @property
-    def payment_status(self) -> str:
-        if self.in_review:
-            return "review"
-        if self.is_paid:
-            return "paid"
-        return "pending" if self.prompt else "unpaid"
-
-    def refusal_of_push(self) -> type[ShopError] | None:
-        if self.status == "pending" and self.payment_status == "unpaid":
-            return None
-        if self.status == "pending" and self.payment_status == "pending":
-            return PaymentInProgress
-        if self.status == "pending" and self.in_review:
-            return OrderInReview
-        return AlreadyPaid if self.is_paid else OrderClosed
-
-
-@dataclass(eq=False)
-class Payment:
-    """An attempt with its prompt on a payer's phone, or money that was paid by hand."""
-
-    bought: Bought
-    amount: int
-    receipt: str
-    payment_id: int = 0
-    checkout_id: str = ""
-    is_named: bool = False  # the shop knows the CheckoutRequestID
-    open_until: datetime | None = None
-    outcomes: list[str] = field(default_factory=list)  # what the payer did, in order
-    state: Literal["open", "failed", "settled", "review"] = "open"
-    told_receipt: str | None = None
-    told_amount: int | None = None  # what the shop holds of it
-
-    @property
-    def is_paid(self) -> bool:
-        return PAID in self.outcomes
-
-
-@dataclass(frozen=True)
-class Word:
-    """What the shop hears of a payment; a query tells neither amount nor receipt."""
-
-    via: Payment  # whose token, or whose question
-    of: Payment
-    code: str
-    amount: int | None = None
-    receipt: str | None = None
-    names: bool = False  # it carries a CheckoutRequestID, as callbacks do
-
-
-@dataclass(frozen=True)
-class Confirmation:
-    """What the shop hears of money at the paybill: of no order, when the payer typed nonsense."""
-
-    bought: Bought | None
-    amount: int
-    receipt: str
 
 
 class Model:
@@ -110,9 +30,12 @@ class Model:
         self.prompts: list[Payment] = []
         self.by_hand: list[Confirmation] = []
         self.forged: dict[str, int] = {}  # what never moved, by receipt
-        self.inbox: list[Word | Confirmation] = []
+        self.payments: list[Payment] = []  # all that the shop has rows for
+        self.refunds: list[Refund] = []
+        self.cancelled: list[Bought] = []  # of which the outbox has not told yet
+        self.inbox: list[Word | Confirmation | Result] = []
         self.receipts: dict[str, tuple[Bought | None, int]] = {}  # those that the shop knows
-        self.unallocated = 0
+        self.to_nobody = 0
         self.cash = 0
 
     # --- orders and stock
@@ -127,7 +50,9 @@ class Model:
 
     def cancel(self, bought: Bought, by: Literal["time", "a person"] = "a person") -> None:
         bought.status, bought.expires_at, bought.cancelled_by = "cancelled", None, by
-        bought.in_review |= bought.paid > 0
+        if bought.paid > bought.refunded:
+            bought.payment_status = "review"
+        self.cancelled.append(bought)
         for place, quantity in bought.pieces.items():
             self.stock[place] += quantity
 
@@ -142,7 +67,7 @@ class Model:
 
     def _stands(self, bought: Bought) -> bool:
         """Tell whether an order takes money: one that has only expired does while its goods are there."""
-        has_only_expired = bought.cancelled_by == "time" and bought.payment_status == "unpaid" and not bought.paid
+        has_only_expired = bought.cancelled_by == "time" and (bought.payment_status, bought.paid) == ("unpaid", 0)
         return bought.status != "cancelled" or (has_only_expired and not self.short_of(bought.pieces))
 
     def take_cash(self) -> None:
@@ -150,21 +75,23 @@ class Model:
         for bought in self.orders:
             if bought.method == "cod" and bought.status == "delivered" and not bought.is_paid:
                 self.cash += bought.total - bought.paid
-                bought.paid = bought.total
+                self._count(bought, bought.total - bought.paid)
 
     # --- prompts
 
     def open(self, prompt: Payment) -> None:
         bought = prompt.bought
         self.prompts.append(prompt)
+        self.payments.append(prompt)
         bought.prompt, prompt.open_until = prompt, self.now() + PROMPT_LIFETIME
+        bought.payment_status = "pending"
         if bought.expires_at is not None:
             bought.expires_at = max(bought.expires_at, self.now() + PROMPT_KEEPS_ORDER)
 
     def give_up(self) -> None:
         for bought in self.orders:
             if bought.prompt and bought.prompt.open_until and bought.prompt.open_until <= self.now():
-                bought.prompt = None
+                self._let_go(bought.prompt)
 
     # --- news
 
@@ -173,8 +100,10 @@ class Model:
             news = self.inbox.pop(0)
             if isinstance(news, Word):
                 self.hear(news)
-            else:
+            elif isinstance(news, Confirmation):
                 self.hear_confirmation(news)
+            else:
+                self.hear_result(news)
 
     def hear_answer(self, prompt: Payment) -> None:
         """Hear how a prompt ended, by query; a callback that waits in the inbox adds what the query does not tell."""
@@ -187,9 +116,12 @@ class Model:
             return
         if news.bought is None:
             self.receipts[news.receipt] = (None, news.amount)
-            self.unallocated += news.amount
+            self.to_nobody += news.amount
             return
-        payment = self._find_told_twice(news) or Payment(news.bought, news.amount, news.receipt)
+        payment = self._find_told_twice(news)
+        if payment is None:
+            payment = Payment(news.bought, news.amount, news.receipt)
+            self.payments.append(payment)
         self.hear(Word(payment, payment, PAID, news.amount, news.receipt))
 
     def _find_told_twice(self, news: Confirmation) -> Payment | None:
@@ -231,7 +163,9 @@ class Model:
         if payment.told_receipt is None and word.of is payment and word.amount == payment.told_amount:
             payment.told_receipt = word.receipt
         else:
-            self.unallocated += word.amount
+            other = Payment(payment.bought, word.amount, word.receipt, state="review", told_receipt=word.receipt)
+            other.told_amount = word.amount
+            self.payments.append(other)
 
     def _settle(self, word: Word) -> None:
         payment, bought = word.via, word.via.bought
@@ -241,9 +175,13 @@ class Model:
                 self.stock[place] -= quantity
         self._write_down(word, "settled")
         payment.is_named |= word.names
-        bought.paid += payment.amount
-        if bought.is_paid and not bought.in_review:
-            bought.expires_at = None
+        self._count(bought, payment.amount)
+
+    @staticmethod
+    def _count(bought: Bought, amount: int) -> None:
+        bought.paid += amount
+        if bought.is_paid and bought.payment_status in ("unpaid", "pending"):
+            bought.payment_status, bought.expires_at = "paid", None
             if bought.status == "pending":
                 bought.status = "processing"
 
@@ -257,9 +195,8 @@ class Model:
             self._close(payment, "review")  # no more has come
         else:
             self._write_down(word, "review")
-            self.unallocated += payment.told_amount or 0
         if not bought.is_paid:
-            bought.in_review, bought.expires_at = True, None
+            bought.payment_status, bought.expires_at = "review", None
 
     def _write_down(self, word: Word, state: Literal["settled", "review"]) -> None:
         payment = word.via
@@ -269,30 +206,101 @@ class Model:
             self.receipts[word.receipt] = (payment.bought, payment.told_amount)
         self._close(payment, state)
 
-    @staticmethod
-    def _close(payment: Payment, state: Literal["failed", "settled", "review"]) -> None:
+    def _close(self, payment: Payment, state: Literal["failed", "settled", "review"]) -> None:
         payment.state = state
-        if payment.bought.prompt is payment:
-            payment.bought.prompt = None
+        self._let_go(payment)
+
+    @staticmethod
+    def _let_go(prompt: Payment) -> None:
+        bought = prompt.bought
+        if bought.prompt is prompt:
+            bought.prompt = None
+            if bought.payment_status == "pending":
+                bought.payment_status = "unpaid"
+
+    # --- refunds
+
+    def refusal_of_refund(self, payment: Payment, amount: int | None) -> type[ShopError] | None:
+        if payment.refundable <= 0:
+            return NothingToRefund
+        if amount is not None and amount > payment.refundable:
+            return InvalidFields
+        waits_for_the_rest = payment.bought.status == "pending" and not payment.bought.is_paid
+        return OrderOpen if payment.state == "settled" and waits_for_the_rest else None
+
+    def refund(self, refund_id: int, payment: Payment, amount: int) -> Refund:
+        """Claim the amount, and choose the way: back as it came, or to the phone that was prompted."""
+        is_whole = payment.told_receipt is not None and amount == payment.told_amount
+        refund = Refund(refund_id, payment, amount, "reversal" if is_whole else "b2c")
+        if not is_whole and (amount < LEAST_B2C or not payment.checkout_id):
+            refund.state = "review"
+        payment.claimed += amount
+        self.refunds.append(refund)
+        return refund
+
+    def due_after_cancellation(self) -> list[tuple[Payment, int]]:
+        """Return what goes back by itself once the outbox has told of the cancelled orders."""
+        told, self.cancelled = {id(bought) for bought in self.cancelled if bought.status == "cancelled"}, []
+        settled = [p for p in self.payments if id(p.bought) in told and p.state == "settled" and p.refundable]
+        return [(payment, payment.refundable) for payment in settled]
+
+    def hear_result(self, news: Result) -> None:
+        refund, payment, bought = news.refund, news.refund.payment, news.refund.payment.bought
+        if refund.state == "succeeded" or (refund.state != "open" and not news.went_well):
+            return
+        if not news.went_well:
+            refund.state = "failed"
+            payment.claimed -= refund.amount
+            return
+        refund.state = "succeeded"
+        payment.sent_back += refund.amount
+        if payment.state == "settled":
+            bought.from_over += min(bought.customer_has, refund.amount)
+            bought.refunded += refund.amount
+        self._tell_truth_after_refund(bought)
+
+    def _tell_truth_after_refund(self, bought: Bought) -> None:
+        left = bought.paid - bought.refunded
+        has_odd_money = any(p.bought is bought and p.state == "review" and self._held(p) for p in self.payments)
+        if (bought.status == "cancelled" and left) or (has_odd_money and not bought.is_paid):
+            bought.payment_status = "review"
+        elif bought.paid and not left:
+            bought.payment_status = "refunded"
+        elif not bought.is_paid:
+            bought.payment_status = "pending" if bought.prompt else "unpaid"
+            if bought.status == "pending":
+                bought.expires_at = bought.expires_at or self.now() + PAYMENT_WINDOW
+        else:
+            bought.payment_status = "paid" if left >= bought.total else "partially_refunded"
+            if bought.status == "pending" and bought.payment_status == "paid":
+                bought.status = "processing"
+
+    @staticmethod
+    def _held(payment: Payment) -> int:
+        return (payment.told_amount or 0) - payment.sent_back
 
     # --- what the shop's books must say
 
     def accounts(self) -> dict[str, int]:
-        """Return the balances that are not zero; the parts of a sale together as `sold`."""
+        """Return the balances that are not zero; all that a sale and its refunds book together as `sold`."""
         paid = sum(bought.paid for bought in self.orders)
+        refunded = sum(bought.refunded for bought in self.orders)
+        from_over = sum(bought.from_over for bought in self.orders)
         sold = sum(bought.total for bought in self.orders if bought.is_paid)
+        waiting = self.to_nobody + sum(self._held(payment) for payment in self.payments if payment.state == "review")
         balances = Counter(
-            mpesa_clearing=paid - self.cash + self.unallocated,
+            mpesa_clearing=paid - self.cash - refunded + waiting,
             cash_on_delivery=self.cash,
-            unallocated=-self.unallocated,
-            receivable=sold - paid,
-            sold=-sold,
+            unallocated=-waiting,
+            receivable=sold - paid + from_over,
+            sold=-sold + refunded - from_over,
         )
         return {account: balance for account, balance in balances.items() if balance}
 
     def money_at_the_provider(self) -> int:
         prompted = sum(prompt.amount for prompt in self.prompts if prompt.is_paid)
-        return prompted + sum(payment.amount for payment in self.by_hand)
+        came = prompted + sum(payment.amount for payment in self.by_hand)
+        return came - sum(refund.amount for refund in self.refunds if refund.went_well)
 
     def money_made_up(self) -> int:
         """Return what is in the shop's books only because somebody who knew a secret said so."""

@@ -45,6 +45,7 @@ class Provider(Daraja):
     """A provider that takes the next push as it is told to, and leaves queries to whoever knows the payers."""
 
     answer_query: Callable[[str], Answer]
+    take_refund_call: Callable[[str, dict[str, Any]], Answer | None] = lambda _kind, _body: None
     push_answer: PushAnswer = PUSH_ANSWERS["taken"]
     taken: str = ""  # the CheckoutRequestID of the last push
 
@@ -55,3 +56,6 @@ class Provider(Daraja):
 
     def _say_open(self, body: dict[str, Any]) -> Answer:  # type: ignore[override]
         return self.answer_query(body["CheckoutRequestID"])
+
+    def _take_call(self, body: dict[str, Any]) -> Answer:  # type: ignore[override]
+        return self.take_refund_call(self.sent[-1][0], body) or super()._take_call(body)

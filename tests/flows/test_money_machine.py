@@ -1,4 +1,4 @@
-"""Orders, payments and stock under whatever order of events chance can think of, held against a model step by step.
+"""Orders, payments, refunds and stock under whatever order of events chance can think of, held against a model.
 
 Hypothesis draws the events: customers, payers, the provider's callbacks and answers, forgers, staff, the worker's jobs
 and the clock. What fails is shrunk to the shortest story that still fails, and printed as a program.
@@ -6,7 +6,7 @@ and the clock. What fails is shrunk to the shortest story that still fails, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,252 +14,46 @@ import requests
 from apiflask import APIFlask
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    multiple,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import Bundle, multiple, rule, run_state_machine_as_test
 
-import config
 from app import HANDLERS
 from orders import services as orders
 from orders.schemas import OrderChange
-from payments import attempt_services, callback_services, callback_tokens, query_services, services
+from payments import callback_tokens, refund_call_services, refund_services
 from products import stock_services as stock
-from tests.c2b import hand_payment
-from tests.conftest import Clock, empty
-from tests.daraja import IN_PROGRESS, Answer, failure_body, finished, new_receipt, success_body
-from tests.factories import make_order, make_product, make_user
-from tests.flows.money_model import PAID, PAYMENT_WINDOW, Bought, Confirmation, Model, Payment, Word
-from tests.flows.money_provider import PUSH_ANSWERS, Provider
-from utils import checks, db, log, outbox
-from utils.errors import IllegalTransition, OutOfStock, ShopError
+from tests.conftest import Clock
+from tests.daraja import Answer, new_receipt
+from tests.flows.money_facts import Bought, Payment, Refund, Result
+from tests.flows.money_machine import PRICES, PaymentMachine
+from tests.refunds import DUPLICATE, NOT_TAKEN, result_body
+from utils import db, log, outbox
+from utils.errors import IllegalTransition, ShopError
 from utils.idempotency import Claim
 
-PRICES = ("100.00", "249.50", "33.33")
-STOCK = 4
-CODES = ("0", "0", "0", "1", "1032", "1037", "2001")
-# how the push is answered, what the payer does, how often the shop is told of it, and whether it has listened
-FATES = st.tuples(
-    st.sampled_from(["taken", "taken", "taken, the answer lost"]),
-    st.sampled_from(CODES),
-    st.sampled_from([1, 0, 1, 2]),
-    st.booleans(),
-)
+CALL_ANSWERS = ("taken", "taken", "lost", "not taken")
+# how the provider answers the call, whether the money moves, and how often the shop is told of it
+FATES = st.tuples(st.sampled_from(CALL_ANSWERS), st.booleans(), st.integers(0, 2))
 
 
-class MoneyMachine(RuleBasedStateMachine):
-    """A shop, its customers, its provider and its staff."""
+class MoneyMachine(PaymentMachine):
+    """The shop with its staff, who ship, count and give money back."""
 
-    placed: Bundle[Bought] = Bundle("placed")
-    prompts: Bundle[Payment] = Bundle("prompts")
-    orders = placed | prompts.map(lambda prompt: prompt.bought)
+    refunds: Bundle[Refund] = Bundle("refunds")
 
     def __init__(self, app: APIFlask, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-        super().__init__()
-        empty(config.current().DATABASE_URL)
-        self.client, self.clock, self.provider = app.test_client(), clock, Provider(answer_query=self.answer_query)
-        monkeypatch.setattr(requests.Session, "request", lambda *args, **more: self.provider.request(*args, **more))
-        self.buyer = make_user()
-        self.variants = [make_product(price=price, stock=STOCK).variant for price in PRICES]
-        self.model = Model([STOCK] * len(PRICES), clock)
-
-    # --- customers
-
-    @initialize(target=prompts, fates=st.lists(FATES, min_size=2, max_size=3))
-    def open_with_prompts(self, fates: list[tuple[str, str, int, bool]]) -> Any:
-        """Begin in the middle of things: payers have answered, and callbacks wait in the inbox."""
-        opened = []
-        for place, (answer, code, tells, has_listened) in enumerate(fates):
-            prompt = self._push(self._place({place: 1}, "mpesa"), answer)
-            prompt.outcomes.append(code)
-            for _ in range(tells):
-                self._call_back(via=prompt, of=prompt, code=code)
-            if has_listened:
-                self._apply_callbacks()
-            opened.append(prompt)
-        return multiple(*opened)
-
-    @rule(
-        target=placed,
-        pieces=st.dictionaries(st.integers(0, len(PRICES) - 1), st.integers(1, 3), min_size=1),
-        method=st.sampled_from(["mpesa", "mpesa", "cod"]),
-    )
-    def place(self, pieces: dict[int, int], method: str) -> Any:
-        return self._place(pieces, method)
-
-    def _place(self, pieces: dict[int, int], method: str) -> Any:
-        short = self.model.short_of(pieces)
-        lines = [(self.variants[place], quantity) for place, quantity in pieces.items()]
-        try:
-            order = make_order(self.buyer, *lines, method=method)
-        except OutOfStock as error:
-            told = {item["variant_id"] for item in error.data["items"]}
-        else:
-            told = set()
-        assert told == {self.variants[place].id for place in short}
-        if short:
-            return multiple()
-        by_cash = method == "cod"
-        bought = Bought(
-            id=order.id,
-            number=order.number,
-            pieces=pieces,
-            total=int(order.total),
-            method=method,
-            status="processing" if by_cash else "pending",
-            expires_at=None if by_cash else self.clock() + PAYMENT_WINDOW,
-        )
-        self.model.place(bought)
-        return bought
-
-    @rule(target=prompts, bought=orders, answer=st.sampled_from(["taken", "taken", *PUSH_ANSWERS]))
-    def push(self, bought: Bought, answer: str) -> Any:
-        return self._push(bought, answer)
-
-    def _push(self, bought: Bought, answer: str) -> Any:
-        self.provider.push_answer = PUSH_ANSWERS[answer]
-        refusal = bought.refusal_of_push() or self.provider.push_answer.refusal
-        try:
-            payment = services.start_stk_push(
-                order_id=bought.id, phone_number="254712345678", user_id=self.buyer.id, manages=False, claim=Claim()
-            )
-        except ShopError as error:
-            if type(error) is not refusal:
-                raise
-            return multiple()
-        assert refusal is None
-        prompt = Payment(
-            bought=bought,
-            payment_id=payment.id,
-            checkout_id=self.provider.taken,
-            amount=int(payment.amount),
-            is_named=self.provider.push_answer.names,
-            receipt=new_receipt(),
-        )
-        assert prompt.amount == bought.total - bought.paid
-        self.model.open(prompt)
-        return prompt
-
-    @rule(bought=orders)
-    def cancel(self, bought: Bought) -> None:
-        try:
-            orders.cancel_order(order_id=bought.id, user_id=self.buyer.id, manages=False, reason="", claim=Claim())
-        except IllegalTransition:
-            assert bought.status not in ("pending", "processing")
-        else:
-            assert bought.status in ("pending", "processing")
-            self.model.cancel(bought)
-
-    # --- payers, and what the provider tells of them
-
-    @rule(prompt=prompts, code=st.sampled_from(CODES), tell=st.booleans())
-    def answer_prompt(self, prompt: Payment, code: str, tell: bool) -> None:
-        """The payer pays or does not; money may still move after a failure was told, but only once."""
-        if not prompt.is_paid:
-            prompt.outcomes.append(code)
-        if tell:
-            self._call_back(via=prompt, of=prompt, code=prompt.outcomes[-1])
-
-    @rule(prompt=prompts, which=st.integers(0, 1), apply=st.booleans())
-    def call_back(self, prompt: Payment, which: int, apply: bool) -> None:
-        """Tell how a prompt ended, in whatever order, and as often as it comes."""
-        if prompt.outcomes:
-            self._call_back(via=prompt, of=prompt, code=prompt.outcomes[which % len(prompt.outcomes)])
-        if apply:
-            self._apply_callbacks()
-
-    def _call_back(self, *, via: Payment, of: Payment, code: str) -> None:
-        url = callback_tokens.callback_url(kind="stk", payment_id=via.payment_id)
-        if code == PAID:
-            self._post(url, success_body(of.checkout_id, of.amount, of.receipt))
-            self.model.inbox.append(Word(via, of, code, of.amount, of.receipt, names=True))
-        else:
-            self._post(url, failure_body(of.checkout_id, code))
-            self.model.inbox.append(Word(via, of, code, names=True))
-
-    def _post(self, url: str, body: str, *, status: int = 200) -> dict[str, Any]:
-        address = url.removeprefix(config.current().MPESA_CALLBACK_BASE_URL)
-        answer = self.client.post(address, data=body, content_type="application/json")
-        assert answer.status_code == status
-        return answer.get_json(force=True)
-
-    @rule(prompt=prompts, apply=st.booleans())
-    def confirm_prompt(self, prompt: Payment, apply: bool) -> None:
-        """On a registered shortcode the money of a prompt is confirmed like money that is paid by hand."""
-        if prompt.is_paid:
-            self._confirm(Confirmation(prompt.bought, prompt.amount, prompt.receipt))
-        if apply:
-            self._apply_callbacks()
-
-    @rule(
-        bought=orders,
-        part=st.sampled_from([0.5, 1, 1, 2]),
-        spell=st.sampled_from([str, str.lower, lambda number: "order " + number, lambda _: "for the shoes"]),
-        times=st.integers(0, 2),
-    )
-    def pay_by_hand(self, bought: Bought, part: float, spell: Callable[[str], str], times: int) -> None:
-        """Pay what is due or another sum, when the shop welcomes it; be confirmed late, or twice."""
-        account = spell(bought.number)
-        meant = None if account == "for the shoes" else bought
-        money = Confirmation(meant, max(1, int((bought.total - bought.paid) * part)), new_receipt())
-        verdict = self._post(
-            callback_tokens.c2b_url(door="validation"), hand_payment(account, money.amount, money.receipt)
-        )
-        is_welcome = meant is not None and meant.status != "cancelled" and not meant.is_paid
-        assert (verdict["ResultCode"] == "0") is is_welcome
-        self.model.by_hand.append(money)  # the provider may not have waited for the shop's answer
-        for _ in range(times):
-            self._confirm(money, account)
-
-    def _confirm(self, money: Confirmation, account: str | None = None) -> None:
-        typed = account or (money.bought.number if money.bought else "for the shoes")
-        self._post(callback_tokens.c2b_url(door="confirmation"), hand_payment(typed, money.amount, money.receipt))
-        self.model.inbox.append(money)
-
-    def answer_query(self, checkout_id: str) -> Answer:
-        """Answer the shop's question by what the payer did last, and let the model hear it too."""
-        prompt = next(prompt for prompt in self.model.prompts if prompt.checkout_id == checkout_id)
-        if not prompt.outcomes:
-            return IN_PROGRESS[self.model.prompts.index(prompt) % len(IN_PROGRESS)]
-        self.model.hear_answer(prompt)
-        return finished(prompt.outcomes[-1])
-
-    # --- forgers
-
-    @rule(prompt=prompts, digit=st.integers(0, 79))
-    def forge_with_a_wrong_token(self, prompt: Payment, digit: int) -> None:
-        url = callback_tokens.callback_url(kind="stk", payment_id=prompt.payment_id)
-        place = len(url) - 80 + digit
-        wrong = url[:place] + ("1" if url[place] == "0" else "0") + url[place + 1 :]
-        self._post(wrong, success_body(prompt.checkout_id, prompt.amount, prompt.receipt), status=404)
-
-    @rule(prompt=prompts, more=st.sampled_from([-1, 1, 1000]))
-    def forge_another_amount(self, prompt: Payment, more: int) -> None:
-        """The right token, and money that never moved: it must not reach the order."""
-        receipt, amount = new_receipt(), prompt.amount + more
-        self.model.forged[receipt] = amount
-        url = callback_tokens.callback_url(kind="stk", payment_id=prompt.payment_id)
-        self._post(url, success_body(prompt.checkout_id, amount, receipt))
-        self.model.inbox.append(Word(prompt, prompt, PAID, amount, receipt, names=True))
-
-    @rule(via=prompts, of=prompts)
-    def tell_under_the_token_of_another(self, via: Payment, of: Payment) -> None:
-        """True words under the wrong token; where the shop knows neither prompt by name, nobody could tell."""
-        if via is not of and of.outcomes and (via.is_named or of.is_named):
-            self._call_back(via=via, of=of, code=of.outcomes[-1])
+        super().__init__(app, clock, monkeypatch)
+        self.provider.take_refund_call = self.take_refund_call
+        self.call_answer = "taken"
+        self.questions: list[Refund] = []
 
     # --- staff
 
-    @rule(bought=orders)
+    @rule(bought=PaymentMachine.any_order)
     def move_along(self, bought: Bought) -> None:
         """Ship what may be shipped, deliver what was shipped, and nothing else."""
         status = "delivered" if bought.status == "shipped" else "shipped"
-        may = bought.status in ("processing", "shipped") and (bought.method == "cod" or bought.payment_status == "paid")
+        is_settled = bought.method == "cod" or bought.payment_status in ("paid", "partially_refunded")
+        may = bought.status in ("processing", "shipped") and is_settled
         try:
             orders.change_order(order_id=bought.id, change=OrderChange(status=status), actor_id=self.buyer.id)
         except IllegalTransition:
@@ -274,75 +68,129 @@ class MoneyMachine(RuleBasedStateMachine):
         stock.set_stock(variant_id=variant_id, stock=pieces, reason="counted", actor_id=self.buyer.id)
         self.model.stock[place] = pieces
 
-    # --- the worker, and time
+    @rule(target=refunds, prompt=PaymentMachine.prompts, amount=st.sampled_from([None, None, 5, 20, 1000]), fate=FATES)
+    def give_back(self, prompt: Payment, amount: int | None, fate: tuple[str, bool, int]) -> Any:
+        """Refund a payment or a part of it; what was made up has nothing to give back."""
+        if prompt.told_receipt in self.model.forged:
+            return multiple()
+        refusal = self.model.refusal_of_refund(prompt, amount)
+        try:
+            opened = refund_services.start_refund(
+                payment_id=prompt.payment_id,
+                amount=None if amount is None else Decimal(amount),
+                reason="broken",
+                user_id=self.buyer.id,
+                claim=Claim(),
+            )
+        except ShopError as error:
+            if type(error) is not refusal:
+                raise
+            return multiple()
+        assert refusal is None
+        refund = self.model.refund(opened.id, prompt, amount or prompt.refundable)
+        return self._play(fate, refund)
 
-    @rule(job=st.sampled_from(["apply_callbacks", "apply_callbacks", "ask", "give_up", "expire", "tell_the_outbox"]))
-    def work(self, job: str) -> None:
-        getattr(self, f"_{job}")()
+    @rule(target=refunds, bought=PaymentMachine.any_order, fate=FATES)
+    def cancel(self, bought: Bought, fate: tuple[str, bool, int]) -> Any:
+        """Cancel an order; what was paid for it goes back by itself."""
+        try:
+            orders.cancel_order(order_id=bought.id, user_id=self.buyer.id, manages=False, reason="", claim=Claim())
+        except IllegalTransition:
+            assert bought.status not in ("pending", "processing")
+            return multiple()
+        assert bought.status in ("pending", "processing")
+        self.model.cancel(bought)
+        return self._play(fate, *self._tell_the_outbox())
 
-    def _apply_callbacks(self) -> None:
-        callback_services.apply_due()
-        self.model.hear_inbox()
+    # --- refunds
 
-    def _ask(self) -> None:
-        query_services.ask_due()
+    def _play(self, fate: tuple[str, bool, int], *refunds: Refund) -> Any:
+        answer, goes_well, times = fate
+        if times:
+            self.act_on_refunds(answer)
+            for refund in refunds:
+                self.finish_refund(refund, goes_well, times - 1)
+        return multiple(*refunds)
 
-    def _give_up(self) -> None:
-        attempt_services.give_up_dead_prompts()
-        self.model.give_up()
+    @rule(answer=st.sampled_from(CALL_ANSWERS))
+    def act_on_refunds(self, answer: str) -> None:
+        """Let the worker call and ask; whoever is asked after, and has an end, is told of."""
+        self.call_answer = answer
+        refund_call_services.act_on_due()
+        for refund in self.questions:
+            if refund.went_well is not None:
+                status = "Completed" if refund.went_well else "Failed"
+                self._tell_result(refund, f"{refund.method}_status", TransactionStatus=status, ReceiptNo=refund.receipt)
+        self.questions.clear()
 
-    def _expire(self) -> None:
-        orders.expire_due_orders()
-        self.model.expire()
+    def take_refund_call(self, kind: str, body: dict[str, Any]) -> Answer | None:
+        """Take a call of the worker's as drawn; a question is answered by a Result of its own, later."""
+        refund_id = int(body["ResultURL"].rsplit("/", 1)[-1][:16], 16)
+        refund = next(refund for refund in self.model.refunds if refund.id == refund_id)
+        if kind == "status":
+            self.questions.append(refund)
+            return None
+        if self.call_answer == "not taken":
+            return NOT_TAKEN[1]
+        if refund.is_taken:
+            return DUPLICATE
+        refund.is_taken = True
+        return requests.ReadTimeout() if self.call_answer == "lost" else None
 
-    def _tell_the_outbox(self) -> None:
-        outbox.deliver_due(HANDLERS)
-        self.model.take_cash()
-
-    @rule(seconds=st.sampled_from([30, 200, 1000, 1900]), job=st.sampled_from(["ask", "give_up", "expire"]))
-    def let_time_pass(self, seconds: int, job: str) -> None:
-        self.clock.forward(seconds=seconds)
-        self.work(job)
-
-    # --- what must hold
-
-    @invariant()
-    def the_books_are_sound_and_as_modelled(self) -> None:
-        reader = db.reading()
-        assert checks.run(reader) == []
-        rows = reader.fetch_all("SELECT id, stock FROM variants ORDER BY id")
-        assert [row["stock"] for row in rows] == self.model.stock
-        rows = reader.fetch_all("SELECT id, status, payment_status, paid FROM orders ORDER BY id")
-        assert [tuple(row.values()) for row in rows] == [
-            (bought.id, bought.status, bought.payment_status, bought.paid) for bought in self.model.orders
-        ]
-        assert balances() == self.model.accounts()
-
-    def teardown(self) -> None:
-        """In the end the shop has heard of everything: then it has what the provider has, to the shilling."""
-        for prompt in self.model.prompts:
-            if prompt.is_paid:
-                self._call_back(via=prompt, of=prompt, code=PAID)
-        for money in self.model.by_hand:
-            self._confirm(money)
+    @rule(refund=refunds, goes_well=st.booleans(), times=st.integers(0, 2))
+    def finish_refund(self, refund: Refund, goes_well: bool, times: int) -> None:
+        """The provider sends the money, or finds that it cannot; its Result comes as often as it comes."""
+        if refund.is_taken and refund.went_well is None:
+            refund.went_well, refund.receipt = goes_well, new_receipt() if goes_well else None
+        if refund.went_well is not None:
+            for _ in range(times):
+                self._tell_result(refund, refund.method)
         self._apply_callbacks()
-        self.the_books_are_sound_and_as_modelled()
-        held = balances().get("mpesa_clearing", 0) - self.model.money_made_up()
-        assert held == self.model.money_at_the_provider()
+
+    def _tell_result(self, refund: Refund, call: str, **parameters: Any) -> None:
+        code = 0 if refund.went_well or parameters else 1
+        body = result_body(code, receipt=refund.receipt, amount=refund.amount, **parameters)
+        self._post(callback_tokens.refund_url(door="result", call=call, refund_id=refund.id), body)
+        self.model.inbox.append(Result(refund, bool(refund.went_well)))
+
+    def _tell_the_rest(self) -> None:
+        for refund in self.model.refunds:
+            if refund.went_well:
+                self._tell_result(refund, refund.method)
+
+    # --- the outbox
+
+    @rule(target=refunds)
+    def tell_the_outbox(self) -> Any:
+        return multiple(*self._tell_the_outbox())
+
+    def _tell_the_outbox(self) -> list[Refund]:
+        """Tell what has happened, and return the refunds that began by it: of cancelled orders, and no others."""
+        while outbox.deliver_due(HANDLERS):
+            pass
+        self.model.take_cash()
+        due = self.model.due_after_cancellation()
+        rows = db.reading().fetch_all(
+            """
+            SELECT r.id, r.amount, r.payment_id, p.receipt
+              FROM refunds r
+              JOIN payments p ON p.id = r.payment_id
+             ORDER BY r.id
+            """
+        )[len(self.model.refunds) :]
+        assert len(rows) == len(due)
+        return [self.model.refund(row["id"], *due_for(row, due)) for row in rows]
 
 
-def balances() -> dict[str, int]:
-    """Return the ledger's balances that are not zero; what makes up a sale together, as `sold`."""
-    rows = db.reading().fetch_all(
-        """
-        SELECT CASE WHEN le.account IN ('sales', 'vat', 'rounding') THEN 'sold' ELSE le.account END AS name,
-               SUM(le.amount) AS balance
-          FROM ledger_entries le
-         GROUP BY name
-        HAVING balance <> 0
-        """
-    )
-    return {row["name"]: row["balance"] for row in rows}
+def due_for(row: dict[str, Any], due: list[tuple[Payment, int]]) -> tuple[Payment, int]:
+    """Return the payment that a refund gives back, and how much of it."""
+    (found,) = [
+        (payment, amount)
+        for payment, amount in due
+        if row["payment_id"] == payment.payment_id or (row["receipt"] and row["receipt"] == payment.told_receipt)
+    ]
+    assert row["amount"] == found[1]
+    return found
 
 
 def play(app: APIFlask, clock: Clock, monkeypatch: pytest.MonkeyPatch, **profile: Any) -> None:
@@ -363,7 +211,7 @@ def play(app: APIFlask, clock: Clock, monkeypatch: pytest.MonkeyPatch, **profile
 def test_books_hold_after_every_step_whatever_comes(
     app: APIFlask, frozen_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    play(app, frozen_clock, monkeypatch, derandomize=True, max_examples=100, stateful_step_count=20)
+    play(app, frozen_clock, monkeypatch, derandomize=True, max_examples=80, stateful_step_count=20)
 
 
 @pytest.mark.long
@@ -371,4 +219,4 @@ def test_books_hold_after_every_step_of_many_stories(
     app: APIFlask, frozen_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Other stories each time; a failing one is printed with its seed."""
-    play(app, frozen_clock, monkeypatch, max_examples=1000, stateful_step_count=60)
+    play(app, frozen_clock, monkeypatch, max_examples=500, stateful_step_count=40)
