@@ -19,6 +19,24 @@ def find_faults(book: Book) -> list[str]:
     return faults
 
 
+def tell_figures(book: Book) -> str:
+    """Tell how much has happened."""
+    rows = db.reading().fetch_all(
+        """
+        SELECT CONCAT(p.method, ' ', p.status) AS what, COUNT(*) AS counted
+          FROM payments p
+         GROUP BY what
+         UNION ALL
+        SELECT CONCAT(r.method, ' ', r.status), COUNT(*)
+          FROM refunds r
+         GROUP BY r.method, r.status
+         ORDER BY what
+        """
+    )
+    figures = [f"{row['counted']} {row['what']}" for row in rows]
+    return f"{len(book)} movements at the provider, {book.balance} shillings; ours: {', '.join(figures)}"
+
+
 def _different_sums(book: Book) -> Iterator[str]:
     sums = {name: int(_value(sql) or 0) for name, sql in SUMS.items()}
     if set(sums.values()) != {book.balance}:

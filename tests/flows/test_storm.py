@@ -16,7 +16,7 @@ from apiflask import APIFlask
 from payments.simulator_storm import Storm
 from tests.factories import make_product, make_user
 from tests.flows.storm import RunningClock, come_to_rest, restless_workers, stormy_ground
-from tests.flows.storm_books import find_faults
+from tests.flows.storm_books import find_faults, tell_figures
 from tests.flows.storm_crowd import Crowd
 from utils import clock, log
 
@@ -49,21 +49,26 @@ def crashes() -> Iterator[Callable[[], list[str]]]:
 
 
 class Progress:
-    """Tells how far a long storm is, now and then."""
+    """Tells whoever waits how far a storm is, now and then, whatever is captured."""
 
-    def __init__(self, seed: int) -> None:
-        self.seed, self.begun, self.told = seed, time.monotonic(), 0.0
+    def __init__(self, config: pytest.Config, seed: int) -> None:
+        self.terminal = config.pluginmanager.getplugin("terminalreporter")
+        self.capture = config.pluginmanager.getplugin("capturemanager")
+        self.seed, self.begun, self.told = seed, time.monotonic(), time.monotonic()
 
     def __call__(self, what: str) -> None:
-        now = time.monotonic()
-        if now > self.told + TOLD_EVERY_SECONDS:
-            self.told = now
-            print(f"storm {self.seed}, {now - self.begun:.0f} s: {what}", flush=True)  # noqa: T201 - for who waits
+        if time.monotonic() > self.told + TOLD_EVERY_SECONDS:
+            self.say(what)
+
+    def say(self, what: str) -> None:
+        self.told = time.monotonic()
+        with self.capture.global_and_fixture_disabled():
+            self.terminal.write_line(f"storm {self.seed}, {self.told - self.begun:.0f} s: {what}")
 
 
-def rage(app: APIFlask, now: RunningClock, *, seed: int, customers: int) -> list[str]:
+def rage(app: APIFlask, now: RunningClock, tell: Progress, *, seed: int, customers: int) -> list[str]:
     """Let a crowd buy in a storm, come to rest, and return what is not as it must be."""
-    tell, numbers = Progress(seed), range(customers)
+    numbers = range(customers)
     products = [make_product(price=price, stock=100_000) for price in PRICES]
     buyer, clerk = make_user(), make_user(role="admin")
     with stormy_ground(app, Storm(seed=seed), now) as ground:
@@ -76,6 +81,7 @@ def rage(app: APIFlask, now: RunningClock, *, seed: int, customers: int) -> list
                 crowd.return_goods(wave)
                 tell(f"{begin + len(wave)} of {customers} customers served")
         come_to_rest(ground, tell)
+        tell.say(tell_figures(ground.provider.stage.book))
         return find_faults(ground.provider.stage.book)
 
 
@@ -98,8 +104,13 @@ def verdict(seed: int, faults: list[str]) -> str:
     ],
 )
 def test_the_three_books_are_equal_after_a_storm(
-    app: APIFlask, running_clock: RunningClock, crashes: Callable[[], list[str]], seed: int, customers: int
+    app: APIFlask,
+    running_clock: RunningClock,
+    crashes: Callable[[], list[str]],
+    pytestconfig: pytest.Config,
+    seed: int,
+    customers: int,
 ) -> None:
-    faults = rage(app, running_clock, seed=seed, customers=customers)
+    faults = rage(app, running_clock, Progress(pytestconfig, seed), seed=seed, customers=customers)
     if told := verdict(seed, [*faults, *crashes()]):
         pytest.fail(told, pytrace=False)
