@@ -68,6 +68,7 @@ GOOD: dict[str, Callable[[Shop], dict[str, Any]]] = {
     "RoleIn": lambda shop: {"name": "packer", "description": "Packs parcels", "permissions": ["orders:read"]},
     "StockIn": lambda shop: {"stock": 7, "reason": "counted"},
     "PasswordChange": lambda shop: {"current_password": PASSWORD, "new_password": PASSWORD},
+    "PasswordProof": lambda shop: {"password": PASSWORD},
     "PasswordReset": lambda shop: {"token": shop.reset_token, "password": "maji-ya-moto"},
     "VerificationRequest": lambda shop: {"email": "nobody@example.com"},
     "StkPushIn": lambda shop: {"order_id": shop.paid_order_id, "phone_number": "0712345678"},  # paid: nobody is called
@@ -106,10 +107,10 @@ OPEN = {
     "POST /api/payments/callbacks/timeout/<token>",
 }
 # The tables that a refusal may change: wrong passwords are counted, and the owner is told.
-COUNTING = {
-    "POST /api/auth/change-password": {"login_locks", "outbox_events"},
-    "POST /api/auth/login": {"login_locks", "outbox_events"},
-}
+COUNTING = dict.fromkeys(
+    ("DELETE /api/auth/totp", "POST /api/auth/change-password", "POST /api/auth/login"),
+    {"audit_log", "login_locks", "outbox_events"},
+)
 PRIVATE = {"item_id", "order_id", "payment_id", "product_id", "refund_id", "user_id", "variant_id"}
 
 
