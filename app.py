@@ -16,7 +16,7 @@ from admin import routes as admin_routes
 from auth import admin_routes as account_admin_routes
 from auth import cli as auth_cli
 from auth import handlers as auth_handlers
-from auth import key_routes, password_routes, tokens
+from auth import key_routes, password_routes, tokens, totp_routes
 from auth import routes as auth_routes
 from auth.decorators import KEY_HEADER
 from cart import handlers as cart_handlers
@@ -41,6 +41,7 @@ BLUEPRINTS = [
     auth_routes.bp,
     account_admin_routes.bp,
     password_routes.bp,
+    totp_routes.bp,
     key_routes.bp,
     product_routes.bp,
     cart_routes.bp,

@@ -68,6 +68,7 @@ class Settings(BaseModel):
     DATABASE_POOL_SIZE: int = Field(32, ge=1, le=1000)
     ACCESS_TOKEN_SECONDS: int = Field(900, ge=30)
     REFRESH_TOKEN_SECONDS: int = Field(30 * 86_400, ge=60)
+    TOTP_REQUIRED_FOR_STAFF: bool = False
     ORDER_PAYMENT_WINDOW_SECONDS: int = Field(1800, ge=60)
     INSTANCE_DIR: Path = INSTANCE
 

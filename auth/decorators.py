@@ -17,7 +17,7 @@ from structlog.contextvars import bind_contextvars
 
 from auth import key_services, session_services, tokens
 from auth.session_services import CurrentUser
-from utils.errors import Forbidden, NotLoggedIn, PersonRequired
+from utils.errors import Forbidden, NotLoggedIn, PersonRequired, TotpSetupRequired
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -86,8 +86,9 @@ def permission_required(permission: str) -> Callable[[Callable[P, R]], Callable[
         @functools.wraps(view)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             _identify(optional=False)
-            if not current_user().may(permission):
-                raise Forbidden(permission=permission)
+            user = current_user()
+            if not user.may(permission):
+                raise TotpSetupRequired if user.lacks_second_factor else Forbidden(permission=permission)
             return view(*args, **kwargs)
 
         return _documented(run, [{"bearer": [permission]}, {"apiKey": [permission]}])

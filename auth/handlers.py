@@ -46,9 +46,12 @@ def _send(event: outbox.Event, letter: str, facts: dict[str, Any]) -> None:
 HANDLERS: dict[str, list[outbox.Handler]] = {
     "account.locked": [tell_owner],
     "account.password_changed": [tell_owner],
+    "account.recovery_code_used": [tell_owner],
     "account.registered": [send_verification],
     "account.reset_asked": [send_reset],
     "account.token_reused": [tell_owner],
+    "account.totp_enabled": [tell_owner],
+    "account.totp_ended": [tell_owner],
     "account.verification_asked": [send_verification],
 }
 

@@ -21,6 +21,21 @@ LETTERS = {
         " on every device that shares it:\n\n$device, at $address\n\n"
         "Log in again. If you do not know that device, change your password: $shop/forgot-password",
     ),
+    "account.totp_enabled": (
+        "Your second factor is on",
+        "From now on, a log-in to your account $username needs a code of your authenticator. Keep the recovery codes in"
+        " a safe place. All other devices were logged out.",
+    ),
+    "account.totp_ended": (
+        "Your second factor is off",
+        "A log-in to your account $username needs no code any more.\n\n"
+        "If that was not you, change your password at once: $shop/forgot-password",
+    ),
+    "account.recovery_code_used": (
+        "A recovery code was used",
+        "Somebody, hopefully you, logged in to your account $username with a recovery code; $left are left.\n\n"
+        "If that was not you, change your password at once: $shop/forgot-password",
+    ),
     "reset_password": (
         "A new password for your account",
         "Somebody, hopefully you, asked for a new password for your account $username. Choose it here within an"

@@ -95,6 +95,17 @@ def discard_tx(tx: db.Tx, *, purpose: str, user_id: int) -> None:
     )
 
 
+def forget_tx(tx: db.Tx, *, user_id: int) -> None:
+    """Delete every token of the user, and with it the address that it was sent to."""
+    tx.execute(
+        """
+        DELETE FROM account_tokens
+         WHERE user_id = %(user_id)s
+        """,
+        {"user_id": user_id},
+    )
+
+
 @db.in_transaction
 def delete_expired_tokens(tx: db.Tx) -> int:
     """Delete some of the tokens that are refused for their age anyway; return how many."""

@@ -62,7 +62,7 @@ def register(body: RegisterRequest) -> Response:
 def login(body: LoginRequest) -> Response:
     """Log in with a user name or an e-mail address."""
     login = body.username or body.email
-    return _logged_in(services.log_in(login=login, password=body.password, **_device()), 200)
+    return _logged_in(services.log_in(login=login, password=body.password, totp=body.totp, **_device()), 200)
 
 
 @bp.post("/auth/refresh")

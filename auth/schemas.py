@@ -35,6 +35,7 @@ class LoginRequest(BaseModel):
     username: str = Field("", max_length=254)
     email: str = Field("", max_length=254)
     password: str = Field(min_length=1, max_length=4096, repr=False)
+    totp: str = Field("", max_length=40, repr=False, description="a code of the second factor, or a recovery code")
 
     @model_validator(mode="after")
     def _one_name(self) -> LoginRequest:
@@ -88,6 +89,36 @@ class PasswordChange(BaseModel):
     new_password: NewPassword
 
 
+class PasswordProof(BaseModel):
+    """The password, given again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    password: PresentPassword
+
+
+class TotpCode(BaseModel):
+    """A code that the authenticator shows."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str = Field(min_length=1, max_length=40, repr=False)
+
+
+class TotpBegun(BaseModel):
+    """What the authenticator is to know, in three forms."""
+
+    secret: str
+    uri: str
+    qr_svg: str
+
+
+class RecoveryCodes(BaseModel):
+    """What lets the owner in without the authenticator, each once; shown now and never again."""
+
+    recovery_codes: list[str]
+
+
 class Accepted(BaseModel):
     """What was asked for is done, or will be."""
 
@@ -118,6 +149,7 @@ class User(BaseModel):
     phone_number: str | None
     role: str
     permissions: list[str]
+    totp_enabled: bool
     created_at: Moment
 
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from auth import lockout_services as lockout
-from auth import passwords, session_services
+from auth import passwords, session_services, totp_services
 from utils import audit, clock, db, outbox
-from utils.errors import EmailTaken, InvalidCredentials, NotFound, UsernameTaken
+from utils.errors import EmailTaken, InvalidCredentials, InvalidTotp, NotFound, TotpRequired, UsernameTaken
 
 TAKEN = {"uq_users_username": UsernameTaken, "uq_users_email": EmailTaken}
-HIDDEN = {"password_hash", "disabled_at"}
+HIDDEN = {"password_hash", "disabled_at", "totp_secret"}
 FILTERS = {
     "id": "u.id = %(id)s",
     "username": "u.username = %(username)s",
@@ -61,20 +61,26 @@ def sign_up(
 
 
 @passwords.in_line
-def log_in(*, login: str, password: str, device: str, address: str) -> dict[str, Any]:
+def log_in(*, login: str, password: str, totp: str = "", device: str, address: str) -> dict[str, Any]:
     """Open a session for a user name or an e-mail address; return `user`, `session_id`, `refresh_secret`.
 
     Raises InvalidCredentials, the same and after as long, for an unknown user, a wrong password, a closed account,
-    and AccountLocked after too many of these; TooManyAtOnce.
+    and AccountLocked after too many of these; with the right password TotpRequired, or InvalidTotp for a wrong code of
+    the second factor, which counts as a wrong password does; TooManyAtOnce.
     """
     found = _find_user(db.reading(), {"email" if "@" in login else "username": login})  # no user name has an @
     failures = lockout.claim_attempt(subject=lockout.subject_of(user_id=found["id"] if found else None, login=login))
     password_hash = found["password_hash"] if found and found["disabled_at"] is None else None
-    if not passwords.matches(password, password_hash) or found is None:
+    try:
+        if not passwords.matches(password, password_hash) or found is None:
+            raise InvalidCredentials
+        if found["totp_secret"] and not totp:
+            raise TotpRequired
+        return _enter(found=found, totp=totp, device=device, address=address)
+    except (InvalidCredentials, InvalidTotp):
         if found and failures >= lockout.FREE:
             lockout.tell_owner(user_id=found["id"])
-        raise InvalidCredentials
-    return _enter(user=_shown(found), device=device, address=address)
+        raise
 
 
 def get_user(*, user_id: int) -> dict[str, Any]:
@@ -110,9 +116,12 @@ def update_profile_tx(tx: db.Tx, *, user_id: int, changes: Mapping[str, Any]) ->
 
 
 @db.in_transaction
-def _enter(tx: db.Tx, *, user: dict[str, Any], device: str, address: str) -> dict[str, Any]:
-    lockout.clear_tx(tx, user_id=user["id"])
-    return {"user": user, **session_services.open_session_tx(tx, user_id=user["id"], device=device, address=address)}
+def _enter(tx: db.Tx, *, found: db.Row, totp: str, device: str, address: str) -> dict[str, Any]:
+    if found["totp_secret"]:
+        totp_services.spend_code_tx(tx, user_id=found["id"], sealed_secret=found["totp_secret"], code=totp)
+    lockout.clear_tx(tx, user_id=found["id"])
+    opened = session_services.open_session_tx(tx, user_id=found["id"], device=device, address=address)
+    return {"user": _shown(found), **opened}
 
 
 @db.in_transaction
@@ -163,12 +172,14 @@ def _find_user(reader: db.Reader, by: Mapping[str, int | str]) -> db.Row | None:
         """
         SELECT u.id, u.username, u.email, u.email_verified_at IS NOT NULL AS email_verified, u.phone_number,
                u.password_hash, u.disabled_at, u.created_at, r.name AS role,
+               ut.secret AS totp_secret, ut.user_id IS NOT NULL AS totp_enabled,
                (SELECT JSON_ARRAYAGG(p.name)
                   FROM role_permissions rp
                   JOIN permissions p ON p.id = rp.permission_id
                  WHERE rp.role_id = u.role_id) AS permissions
           FROM users u
           JOIN roles r ON r.id = u.role_id
+          LEFT JOIN user_totp ut ON ut.user_id = u.id AND ut.confirmed_at IS NOT NULL
         {where}
         """,
         where=db.where(FILTERS, by),

@@ -39,6 +39,7 @@ class CurrentUser:
     permissions: frozenset[str]
     session_id: int
     api_key_id: int | None = None  # of a program that acts for the user; None: the user in person
+    lacks_second_factor: bool = False  # staff who must set one up before they may do anything
 
     def may(self, permission: str) -> bool:
         """Tell whether the user's role, and the key if one is used, has the permission."""
@@ -53,7 +54,11 @@ def get_current_user(*, user_id: int, session_id: int) -> CurrentUser:
                (SELECT JSON_ARRAYAGG(p.name)
                   FROM role_permissions rp
                   JOIN permissions p ON p.id = rp.permission_id
-                 WHERE rp.role_id = u.role_id) AS permissions
+                 WHERE rp.role_id = u.role_id) AS permissions,
+               EXISTS (SELECT 1
+                         FROM user_totp ut
+                        WHERE ut.user_id = u.id
+                          AND ut.confirmed_at IS NOT NULL) AS has_totp
           FROM sessions s
           JOIN users u ON u.id = s.user_id
           JOIN roles r ON r.id = u.role_id
@@ -65,8 +70,9 @@ def get_current_user(*, user_id: int, session_id: int) -> CurrentUser:
         {"session_id": session_id, "user_id": user_id},
         missing=TokenRevoked(),
     )
-    permissions = frozenset(json.loads(row["permissions"] or "[]"))
-    return CurrentUser(**{**row, "permissions": permissions})
+    permissions, has_totp = frozenset(json.loads(row.pop("permissions") or "[]")), row.pop("has_totp")
+    lacks = bool(permissions and config.current().TOTP_REQUIRED_FOR_STAFF and not has_totp)
+    return CurrentUser(**row, permissions=frozenset() if lacks else permissions, lacks_second_factor=lacks)
 
 
 def open_session_tx(tx: db.Tx, *, user_id: int, device: str, address: str) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from contextlib import suppress
 from typing import Any
 
 from auth import key_services, services, session_services
+from auth import one_time_services as one_time
 from auth import power_services as powers
+from auth import totp_services as totp
 from auth.session_services import CurrentUser
 from utils import audit, clock, db, outbox, paging, phones
 from utils.errors import InvalidFields, NotFound, OrdersOpen
@@ -163,6 +165,8 @@ def anonymise_user(tx: db.Tx, *, actor: CurrentUser, user_id: int) -> None:
     powers.require_admin_left_tx(tx, role=user["role"])
     session_services.end_all_sessions_tx(tx, user_id=user_id, reason="anonymised")
     session_services.forget_devices_tx(tx, user_id=user_id)
+    one_time.forget_tx(tx, user_id=user_id)
+    totp.forget_tx(tx, user_id=user_id)
     key_services.revoke_all_tx(tx, user_id=user_id)
     audit.record_tx(tx, action="user.anonymised", actor_id=actor.id, target=f"user:{user_id}")
     outbox.stage_tx(tx, "account.anonymised", user_id=user_id)

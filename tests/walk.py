@@ -71,6 +71,7 @@ GOOD: dict[str, Callable[[Shop], dict[str, Any]]] = {
     "PasswordProof": lambda shop: {"password": PASSWORD},
     "PasswordReset": lambda shop: {"token": shop.reset_token, "password": "maji-ya-moto"},
     "VerificationRequest": lambda shop: {"email": "nobody@example.com"},
+    "TotpCode": lambda shop: {"code": "123456"},
     "StkPushIn": lambda shop: {"order_id": shop.paid_order_id, "phone_number": "0712345678"},  # paid: nobody is called
     "UserChange": lambda shop: {"phone_number": "0712345678"},
 }
@@ -107,10 +108,10 @@ OPEN = {
     "POST /api/payments/callbacks/timeout/<token>",
 }
 # The tables that a refusal may change: wrong passwords are counted, and the owner is told.
-COUNTING = dict.fromkeys(
-    ("DELETE /api/auth/totp", "POST /api/auth/change-password", "POST /api/auth/login"),
-    {"audit_log", "login_locks", "outbox_events"},
-)
+COUNTING = {
+    name: {"audit_log", "login_locks", "outbox_events"}
+    for name in ("DELETE /api/auth/totp", "POST /api/auth/change-password", "POST /api/auth/login")
+}
 PRIVATE = {"item_id", "order_id", "payment_id", "product_id", "refund_id", "user_id", "variant_id"}
 
 

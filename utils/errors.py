@@ -71,6 +71,20 @@ class InvalidCredentials(ShopError):
     status, code, detail = 401, "invalid_credentials", "The user name, e-mail or password is wrong."
 
 
+class TotpRequired(ShopError):
+    status, code, detail = 401, "totp_required", "This account has a second factor: send its code, too, as totp."
+
+
+class InvalidTotp(ShopError):
+    status, code = 401, "invalid_totp"
+    detail = "This code is wrong, too old, or was used before. Wait for the next one, or send a recovery code."
+
+
+class TotpSetupRequired(ShopError):
+    status, code = 403, "totp_setup_required"
+    detail = "Staff need a second factor here. Set it up with POST /api/auth/totp, then go on."
+
+
 class Forbidden(ShopError):
     status, code, detail = 403, "forbidden", "You may not do this. It needs the permission {permission}."
 
@@ -168,6 +182,14 @@ class LastAdmin(Conflict):
 class OrdersOpen(Conflict):
     code = "orders_open"
     detail = "There are orders under way. Wait until they have arrived, or cancel them, and try again."
+
+
+class TotpEnabled(Conflict):
+    code, detail = "totp_enabled", "This account has a second factor. Take it away first to begin another."
+
+
+class TotpNotBegun(Conflict):
+    code, detail = "totp_not_begun", "There is no second factor to confirm. Begin with POST /api/auth/totp."
 
 
 class SlugTaken(Conflict):

@@ -47,6 +47,7 @@ def test_registration_answers_with_the_account_and_tokens_that_work(client: Flas
         "phone_number": "254712345678",
         "role": "customer",
         "permissions": [],
+        "totp_enabled": False,
         "created_at": "",
     }
     assert (body["token_type"], body["expires_in"]) == ("Bearer", 900)
