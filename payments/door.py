@@ -36,10 +36,7 @@ KEYWORDS = {"official": OFFICIAL, "any": EVERYWHERE}
 
 def require_allowed_address(kind: str) -> None:
     """Let those in who call from an allowed address. Raises NotFound, or RateLimitExceeded for the stubborn."""
-    caller = ip_address(request.remote_addr or "::")
-    if isinstance(caller, IPv6Address):
-        caller = caller.ipv4_mapped or caller
-    if not any(caller in network for network in _networks(config.current().callback_addresses)):
+    if not _is_allowed(request.remote_addr or "::", config.current().callback_addresses):
         _refuse(kind, "address")
 
 
@@ -81,6 +78,14 @@ def _refuse(kind: str, reason: str) -> NoReturn:
 @limiter.limit(REFUSALS_LIMIT)
 def _limit_refusals() -> None:
     """Raise RateLimitExceeded for an address that was refused too often."""
+
+
+@functools.lru_cache(maxsize=256)
+def _is_allowed(address: str, setting: str) -> bool:
+    caller = ip_address(address)
+    if isinstance(caller, IPv6Address):
+        caller = caller.ipv4_mapped or caller
+    return any(caller in network for network in _networks(setting))
 
 
 @functools.lru_cache(maxsize=16)
