@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from auth import power_services as powers
-from auth.session_services import CurrentUser
+from auth.session_services import CurrentUser, powers_of
 from utils import audit, clock, db, outbox
 from utils.errors import ApiKeyRefused, NotFound, TooManyKeys
 
@@ -38,7 +38,11 @@ def get_current_user(*, key: str) -> CurrentUser:
                (SELECT JSON_ARRAYAGG(p.name)
                   FROM role_permissions rp
                   JOIN permissions p ON p.id = rp.permission_id
-                 WHERE rp.role_id = u.role_id) AS permissions
+                 WHERE rp.role_id = u.role_id) AS permissions,
+               EXISTS (SELECT 1
+                         FROM user_totp ut
+                        WHERE ut.user_id = u.id
+                          AND ut.confirmed_at IS NOT NULL) AS has_totp
           FROM api_keys ak
           JOIN users u ON u.id = ak.user_id
           JOIN roles r ON r.id = u.role_id
@@ -54,8 +58,10 @@ def get_current_user(*, key: str) -> CurrentUser:
     last_used_at = row.pop("last_used_at")
     if last_used_at is None or last_used_at <= now - USE_IS_NOTED_EVERY:
         _note_use(key_id=row["api_key_id"])
-    permissions = frozenset(json.loads(row["permissions"] or "[]")) & frozenset(json.loads(row.pop("scopes")))
-    return CurrentUser(**{**row, "permissions": permissions, "session_id": NO_SESSION})
+    scopes = frozenset(json.loads(row.pop("scopes")))
+    powers_now = powers_of(permissions=row.pop("permissions"), has_totp=row.pop("has_totp"))
+    powers_now["permissions"] &= scopes
+    return CurrentUser(**row, **powers_now, session_id=NO_SESSION)
 
 
 @db.in_transaction

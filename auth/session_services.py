@@ -70,9 +70,15 @@ def get_current_user(*, user_id: int, session_id: int) -> CurrentUser:
         {"session_id": session_id, "user_id": user_id},
         missing=TokenRevoked(),
     )
-    permissions, has_totp = frozenset(json.loads(row.pop("permissions") or "[]")), row.pop("has_totp")
-    lacks = bool(permissions and config.current().TOTP_REQUIRED_FOR_STAFF and not has_totp)
-    return CurrentUser(**row, permissions=frozenset() if lacks else permissions, lacks_second_factor=lacks)
+    powers = powers_of(permissions=row.pop("permissions"), has_totp=row.pop("has_totp"))
+    return CurrentUser(**row, **powers)
+
+
+def powers_of(*, permissions: str | None, has_totp: int) -> dict[str, Any]:
+    """Return what of a role's permissions (a JSON list) its holder has: none while the second factor is lacking."""
+    held = frozenset(json.loads(permissions or "[]"))
+    lacks = bool(held and config.current().TOTP_REQUIRED_FOR_STAFF and not has_totp)
+    return {"permissions": frozenset() if lacks else held, "lacks_second_factor": lacks}
 
 
 def open_session_tx(tx: db.Tx, *, user_id: int, device: str, address: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
+import config
 from auth import key_services, user_services
 from tests.api.test_roles import actor_of
 from tests.conftest import Clock
@@ -133,6 +134,16 @@ def test_a_key_loses_at_once_what_its_owner_loses(
     assert client.get("/api/orders", headers=headers).status_code == 200
     user_services.change_user(actor=boss, user_id=manager.id, changes={"disabled": True})
     assert told(client.get("/api/orders", headers=headers)) == (401, "invalid_api_key")
+
+
+def test_a_key_may_nothing_while_its_owner_lacks_a_second_factor_that_staff_must_have(
+    client: FlaskClient, make_key: Callable[..., dict[str, Any]]
+) -> None:
+    headers = with_key(make_key("reports:read"))
+    with config.override(TOTP_REQUIRED_FOR_STAFF=True):
+        answer = client.get("/api/admin/audit-log", headers=headers)
+    assert told(answer) == (403, "totp_setup_required")
+    assert client.get("/api/admin/audit-log", headers=headers).status_code == 200
 
 
 def test_a_key_gives_nobody_powers_beyond_its_scopes(client: FlaskClient) -> None:
