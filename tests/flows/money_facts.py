@@ -119,3 +119,13 @@ class Result:
 
     refund: Refund
     went_well: bool
+
+
+@dataclass(eq=False)
+class Received:
+    """News in the inbox; what cannot be told yet waits there, later and later."""
+
+    news: Word | Confirmation | Result
+    at: datetime
+    due_at: datetime
+    attempts: int = 0

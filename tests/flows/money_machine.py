@@ -159,10 +159,10 @@ class PaymentMachine(RuleBasedStateMachine):
         url = callback_tokens.callback_url(kind="stk", payment_id=via.payment_id)
         if code == PAID:
             self._post(url, success_body(of.checkout_id, of.amount, of.receipt))
-            self.model.inbox.append(Word(via, of, code, of.amount, of.receipt, names=True))
+            self.model.receive(Word(via, of, code, of.amount, of.receipt, names=True))
         else:
             self._post(url, failure_body(of.checkout_id, code))
-            self.model.inbox.append(Word(via, of, code, names=True))
+            self.model.receive(Word(via, of, code, names=True))
 
     def _post(self, url: str, body: str, *, status: int = 200) -> dict[str, Any]:
         address = url.removeprefix(config.current().MPESA_CALLBACK_BASE_URL)
@@ -201,7 +201,7 @@ class PaymentMachine(RuleBasedStateMachine):
     def _confirm(self, money: Confirmation, account: str | None = None) -> None:
         typed = account or (money.bought.number if money.bought else "for the shoes")
         self._post(callback_tokens.c2b_url(door="confirmation"), hand_payment(typed, money.amount, money.receipt))
-        self.model.inbox.append(money)
+        self.model.receive(money)
 
     def answer_query(self, checkout_id: str) -> Answer:
         """Answer the shop's question by what the payer did last, and let the model hear it too."""
@@ -227,7 +227,7 @@ class PaymentMachine(RuleBasedStateMachine):
         self.model.forged[receipt] = amount
         url = callback_tokens.callback_url(kind="stk", payment_id=prompt.payment_id)
         self._post(url, success_body(prompt.checkout_id, amount, receipt))
-        self.model.inbox.append(Word(prompt, prompt, PAID, amount, receipt, names=True))
+        self.model.receive(Word(prompt, prompt, PAID, amount, receipt, names=True))
 
     @rule(via=prompts, of=prompts)
     def tell_under_the_token_of_another(self, via: Payment, of: Payment) -> None:
@@ -285,7 +285,9 @@ class PaymentMachine(RuleBasedStateMachine):
         for money in self.model.by_hand:
             self._confirm(money)
         self._tell_the_rest()
-        self._apply_callbacks()
+        while self.model.inbox:
+            self._apply_callbacks()
+            self.clock.forward(minutes=1)
         self.the_books_are_sound_and_as_modelled()
         held = balances().get("mpesa_clearing", 0) - self.model.money_made_up()
         assert held == self.model.money_at_the_provider()

@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from payments.refund_states import LEAST_B2C
-from tests.flows.money_facts import PAID, Bought, Confirmation, Payment, Refund, Result, Word
+from tests.flows.money_facts import PAID, Bought, Confirmation, Payment, Received, Refund, Result, Word
 from utils.errors import InvalidFields, NothingToRefund, OrderOpen, ShopError
 
 PAYMENT_WINDOW = timedelta(minutes=30)
 PROMPT_LIFETIME = timedelta(minutes=3)
 PROMPT_KEEPS_ORDER = timedelta(minutes=5)
+PROMPTS_HAVE_ENDED = timedelta(minutes=30)
 
 
 class Model:
@@ -33,7 +34,7 @@ class Model:
         self.payments: list[Payment] = []  # all that the shop has rows for
         self.refunds: list[Refund] = []
         self.cancelled: list[Bought] = []  # of which the outbox has not told yet
-        self.inbox: list[Word | Confirmation | Result] = []
+        self.inbox: list[Received] = []
         self.receipts: dict[str, tuple[Bought | None, int]] = {}  # those that the shop knows
         self.to_nobody = 0
         self.cash = 0
@@ -95,21 +96,35 @@ class Model:
 
     # --- news
 
+    def receive(self, news: Word | Confirmation | Result) -> None:
+        self.inbox.append(Received(news, self.now(), self.now()))
+
     def hear_inbox(self) -> None:
-        while self.inbox:
-            news = self.inbox.pop(0)
-            if isinstance(news, Word):
-                self.hear(news)
-            elif isinstance(news, Confirmation):
-                self.hear_confirmation(news)
+        """Hear what is due, the oldest first; what only more news can tell waits, longer each time."""
+        due = sorted((received for received in self.inbox if received.due_at <= self.now()), key=lambda r: r.due_at)
+        for received in due:
+            received.attempts += 1
+            if isinstance(received.news, Confirmation) and self._must_wait(received.news, received.at):
+                received.due_at = self.now() + timedelta(seconds=min(2**received.attempts, 60))
             else:
-                self.hear_result(news)
+                self.inbox.remove(received)
+                self._hear_news(received.news)
+
+    def _hear_news(self, news: Word | Confirmation | Result) -> None:
+        if isinstance(news, Word):
+            self.hear(news)
+        elif isinstance(news, Confirmation):
+            self.hear_confirmation(news)
+        else:
+            self.hear_result(news)
 
     def hear_answer(self, prompt: Payment) -> None:
         """Hear how a prompt ended, by query; a callback that waits in the inbox adds what the query does not tell."""
         word = Word(prompt, prompt, prompt.outcomes[-1])
-        waiting = [news for news in self.inbox if isinstance(news, Word) and news.via is prompt and news.code == PAID]
-        self.hear(next((news for news in waiting if self.fits(news)), word) if word.code == PAID else word)
+        waiting = [
+            r.news for r in self.inbox if isinstance(r.news, Word) and r.news.via is prompt and r.news.code == PAID
+        ]
+        self.hear(next((news for news in waiting if self._is_of(news)), word) if word.code == PAID else word)
 
     def hear_confirmation(self, news: Confirmation) -> None:
         if news.receipt in self.receipts:
@@ -118,18 +133,28 @@ class Model:
             self.receipts[news.receipt] = (None, news.amount)
             self.to_nobody += news.amount
             return
-        payment = self._find_told_twice(news)
+        payment = next(iter(self._may_tell_of(news)), None)
         if payment is None:
             payment = Payment(news.bought, news.amount, news.receipt)
             self.payments.append(payment)
         self.hear(Word(payment, payment, PAID, news.amount, news.receipt))
 
-    def _find_told_twice(self, news: Confirmation) -> Payment | None:
-        """Return the prompt that a confirmation tells of: one that is booked without its receipt, else an open one."""
+    def _must_wait(self, news: Confirmation, received_at: datetime) -> bool:
+        """Tell whether a confirmation may be of several prompts, none of which has its money yet."""
+        if news.bought is None or news.receipt in self.receipts or self.now() >= received_at + PROMPTS_HAVE_ENDED:
+            return False
+        prompts = self._may_tell_of(news)
+        waits = len(prompts) > 1 and prompts[0].state == "open"
+        if waits and news.bought.status == "pending" and news.bought.expires_at is not None:
+            news.bought.expires_at = max(news.bought.expires_at, self.now() + PROMPT_KEEPS_ORDER)
+        return waits
+
+    def _may_tell_of(self, news: Confirmation) -> list[Payment]:
+        """Return the prompts that a confirmation may tell of: those booked without a receipt, then the open ones."""
         nameless = [p for p in self.prompts[::-1] if p.bought is news.bought and p.told_receipt is None]
         booked = [p for p in nameless if p.state in ("settled", "review") and p.told_amount == news.amount]
         still_open = [p for p in nameless if p.state == "open" and p.amount == news.amount]
-        return next(iter(booked + still_open), None)
+        return booked + still_open
 
     def hear(self, word: Word) -> None:
         payment, bought = word.via, word.via.bought
@@ -143,8 +168,12 @@ class Model:
             self._keep_for_a_person(word)
 
     def fits(self, word: Word) -> bool:
-        is_of_this_prompt = word.of is word.via or not (word.via.is_named and word.of.checkout_id)
-        return is_of_this_prompt and word.amount in (None, word.via.amount) and not word.via.bought.is_paid
+        return self._is_of(word) and not word.via.bought.is_paid
+
+    @staticmethod
+    def _is_of(word: Word) -> bool:
+        names_it = word.of is word.via or not (word.via.is_named and word.of.checkout_id)
+        return names_it and word.amount in (None, word.via.amount)
 
     def _is_known_elsewhere(self, word: Word) -> bool:
         return word.receipt in self.receipts or (word.of is not word.via and word.of.is_named)

@@ -3,12 +3,14 @@ and go, and the way to rest afterwards."""
 
 from __future__ import annotations
 
+import csv
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from apiflask import APIFlask
 from werkzeug.serving import make_server
@@ -17,6 +19,7 @@ import config
 from app import JOBS
 from payments.simulator import QuietHandler, running_simulator
 from payments.simulator_account import Provider
+from payments.simulator_book import Entry
 from payments.simulator_storm import CALM, Storm, Weather
 from utils import clock, db, worker
 
@@ -26,6 +29,15 @@ WORKERS = 2
 WORKER_LIVES_SECONDS = 0.7
 QUIET_SECONDS = 60.0
 STEP = timedelta(minutes=3)  # how far the clock is moved at least: what is due within it is done together
+STATEMENT_COLUMNS = (
+    "Receipt No.",
+    "Completion Time",
+    "Details",
+    "Transaction Status",
+    "Paid In",
+    "Withdrawn",
+    "A/C No.",
+)
 LONGEST_REST = timedelta(days=3)
 
 
@@ -123,6 +135,31 @@ def come_to_rest(ground: Ground, tell: Callable[[str], None]) -> None:
         assert due_at is None or due_at < begun + LONGEST_REST, f"something is never done with: due at {due_at}"
         ground.clock.forward_to(max(due_at or begun, ground.clock() + STEP))
         tell(f"rested {ground.clock() - begun}")
+
+
+def match_statement(app: APIFlask, ground: Ground, folder: Path) -> int:
+    """Let a clerk match the provider's statement, book what only it tells, and return how many payments that were.
+
+    A customer paid by hand and by prompt at once, the very same sum, and both messages of the prompt were lost: the
+    one confirmation is taken for the prompt's own, and nobody but the statement can tell that there were two.
+    """
+    statement = folder / "statement.csv"
+    with statement.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(STATEMENT_COLUMNS)
+        table.writerows(map(statement_line, ground.provider.stage.book.values()))
+    matched = app.test_cli_runner().invoke(args=["payments", "match", str(statement), "--book"])
+    assert isinstance(matched.exception, SystemExit | None), matched.exception
+    booked = [line.split() for line in matched.output.splitlines() if line.startswith("booked")]
+    return sum(words[-1] != "receipt_filled" for words in booked)
+
+
+def statement_line(entry: Entry) -> list[str]:
+    """Write an entry of the provider's book as its portal exports it."""
+    came, left = (entry.amount, "") if entry.amount > 0 else ("", -entry.amount)
+    at = datetime.fromisoformat(entry.moved_at)
+    details = f"Pay Bill from {entry.party} Acc. {entry.account}"
+    return [entry.receipt, f"{at:%d-%m-%Y %H:%M:%S}", details, "Completed", str(came), str(left), entry.account]
 
 
 def next_due_at() -> datetime | None:

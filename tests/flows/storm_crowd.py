@@ -1,9 +1,4 @@
-"""The crowd that buys in a storm: what each customer does is drawn from the seed, and is the same whenever it comes.
-
-One thing no customer does, because no shop could tell: to pay by prompt, and then by hand the very sum that the prompt
-had asked for. A confirmation does not say whether it is of a prompt; when callback and confirmation of the prompt are
-both lost, only the provider's statement knows that there were two payments (flask payments match).
-"""
+"""The crowd that buys in a storm: what each customer does is drawn from the seed, and is the same whenever it comes."""
 
 from __future__ import annotations
 
@@ -131,7 +126,7 @@ class Crowd:
     def _try_again(self, number: int) -> None:
         visit = Visit(number, 1, self._chance("again", number), self.customer.get(f"/api/orders/{self.orders[number]}"))
         if (visit.order["status"], visit.order["payment_status"]) == ("pending", "unpaid"):
-            ways = [self._by_prompt, self._by_prompt, self._too_much, self._cancel, self._wait]
+            ways = [self._by_prompt, self._by_prompt, self._by_hand, self._cancel, self._wait]
             visit.chance.choice(ways)(visit)
 
     def _return_goods(self, number: int) -> None:
@@ -166,7 +161,7 @@ class Crowd:
 
     def _twice(self, visit: Visit) -> None:
         self._by_prompt(visit)
-        visit.chance.choice([self._in_parts, self._too_much])(visit)
+        visit.chance.choice([self._by_hand, self._in_parts, self._too_much])(visit)
 
     def _cancel(self, visit: Visit) -> None:
         self.customer.post(f"/api/orders/{visit.order['id']}/cancel", reason="changed my mind")

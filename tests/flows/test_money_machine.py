@@ -151,7 +151,7 @@ class MoneyMachine(PaymentMachine):
         code = 0 if refund.went_well or parameters else 1
         body = result_body(code, receipt=refund.receipt, amount=refund.amount, **parameters)
         self._post(callback_tokens.refund_url(door="result", call=call, refund_id=refund.id), body)
-        self.model.inbox.append(Result(refund, bool(refund.went_well)))
+        self.model.receive(Result(refund, bool(refund.went_well)))
 
     def _tell_the_rest(self) -> None:
         for refund in self.model.refunds:
