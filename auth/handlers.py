@@ -19,6 +19,13 @@ def tell_owner(event: outbox.Event) -> None:
         _send(event, event.topic, {**event.payload, **owner})
 
 
+def tell_old_address(event: outbox.Event) -> None:
+    """Mail the address that an account had until now that it has another one."""
+    owner = password_services.find_recipient(by={"user_id": event.payload["user_id"]})
+    if owner is not None:
+        _send(event, event.topic, {**owner, "email": event.payload["old_email"]})
+
+
 def send_verification(event: outbox.Event) -> None:
     """Mail a link that verifies the address, unless it is verified already."""
     owner = password_services.find_recipient(by=event.payload)
@@ -44,6 +51,7 @@ def _send(event: outbox.Event, letter: str, facts: dict[str, Any]) -> None:
 
 
 HANDLERS: dict[str, list[outbox.Handler]] = {
+    "account.email_changed": [tell_old_address],
     "account.locked": [tell_owner],
     "account.password_changed": [tell_owner],
     "account.recovery_code_used": [tell_owner],

@@ -5,6 +5,11 @@ from __future__ import annotations
 from string import Template
 
 LETTERS = {
+    "account.email_changed": (
+        "Your account has another e-mail address",
+        "The e-mail address of your account $username was just changed; this is the last mail to this one.\n\n"
+        "If that was not you, tell us at once.",
+    ),
     "account.locked": (
         "Somebody tries to guess your password",
         "Too many wrong passwords were tried for your account $username, so nobody can log in to it for a while.\n\n"

@@ -94,11 +94,14 @@ def update_profile(tx: db.Tx, *, user_id: int, changes: Mapping[str, Any]) -> di
 
     Raises UsernameTaken, EmailTaken.
     """
+    if "email" in changes:
+        audit.record_tx(tx, action="account.email_changed", actor_id=user_id, target=f"user:{user_id}")
     return update_profile_tx(tx, user_id=user_id, changes=changes)
 
 
 def update_profile_tx(tx: db.Tx, *, user_id: int, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Change what `update_profile` does, in your transaction."""
+    before = _get_user(tx, user_id=user_id) if "email" in changes else None
     with db.naming(TAKEN):
         tx.execute_one(
             """
@@ -110,7 +113,8 @@ def update_profile_tx(tx: db.Tx, *, user_id: int, changes: Mapping[str, Any]) ->
             changes=db.set_clause(PROFILE, {**changes, "updated_at": clock.now()}),
         )
     user = _get_user(tx, user_id=user_id)
-    if "email" in changes and not user["email_verified"]:
+    if before and before["email"].casefold() != user["email"].casefold():
+        outbox.stage_tx(tx, "account.email_changed", user_id=user_id, old_email=before["email"])
         outbox.stage_tx(tx, "account.verification_asked", email=user["email"])
     return user
 

@@ -235,6 +235,18 @@ def test_a_walk_through_the_shop_answers_as_the_document_says(send: Callable[...
     send("GET", "/api/admin/audit-log", path="/api/admin/audit-log?count=1", headers=staff)
     send("DELETE", "/api/users/{user_id}", **here)  # an order is under way
 
+    secret = {"password": body["password"]}
+    send("POST", "/api/auth/forgot-password", json={"email": body["email"]})
+    send("POST", "/api/auth/verify-email", json={"email": body["email"]})
+    send("POST", "/api/auth/verify-email", json={"token": "none-of-ours"})
+    send("POST", "/api/auth/reset-password", json={"token": "none-of-ours", **secret})
+    change = {"current_password": body["password"], "new_password": "maji-ya-baridi"}
+    send("POST", "/api/auth/change-password", headers=buyer, json=change)
+    send("POST", "/api/auth/change-password", headers=buyer, json=change)  # that is not the password any more
+    send("POST", "/api/auth/totp/confirm", headers=buyer, json={"code": "123456"})  # not begun
+    send("POST", "/api/auth/totp", headers=buyer)
+    send("DELETE", "/api/auth/totp", headers=buyer, json=secret)  # not the password
+    send("DELETE", "/api/auth/totp", headers=buyer, json={"password": "maji-ya-baridi"})
     send("POST", "/api/auth/refresh", headers={"Authorization": f"Bearer {tokens['refresh_token']}"})
     send("POST", "/api/auth/logout", headers=buyer)
     send("GET", "/api/profile", headers=buyer)  # refused

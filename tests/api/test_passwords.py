@@ -236,10 +236,22 @@ def test_a_new_address_is_verified_anew_and_the_same_one_is_not(client: FlaskCli
     assert client.put("/api/profile", json={"email": NEW["email"]}, headers=headers).get_json()["email_verified"]
     assert deliver() == []
     assert not client.put("/api/profile", json={"email": "w@example.com"}, headers=headers).get_json()["email_verified"]
-    (mail,) = deliver()
+    warning, mail = deliver()
+    assert (warning["To"], warning["Subject"]) == ("Wanjiku@example.com", "Your account has another e-mail address")
     assert mail["To"] == "w@example.com"
     client.post("/api/auth/verify-email", json={"token": token_in(mail)})
     assert verified(client, pair)
+
+
+def test_statements_of_a_new_password_are_pinned(
+    client: FlaskClient, make_user: MakeUser, count_statements: Callable[..., int]
+) -> None:
+    user = make_user()
+    pair = log_in(client, user)
+    assert count_statements(lambda: change(client, pair, user.password, user.password)) == 11
+    deliver()
+    token = ask_for_reset(client, user)
+    assert count_statements(lambda: reset(client, token)) == 9
 
 
 # --- a burst

@@ -194,6 +194,18 @@ def test_guesses_at_the_code_lock_the_account(client: FlaskClient, make_user: Ma
     assert "account.locked" in mails()
 
 
+def test_statements_of_the_second_factor_are_pinned(
+    client: FlaskClient, make_user: MakeUser, moment: Clock, count_statements: Callable[..., int]
+) -> None:
+    user = make_user()
+    headers = bearer(log_in(client, user)["access_token"])
+    secret: list[str] = []
+    assert count_statements(lambda: secret.append(begin(client, headers)["secret"])) == 3
+    assert count_statements(lambda: confirm(client, headers, code_of(secret[0]))) == 7
+    moment.forward(seconds=30)
+    assert count_statements(lambda: enter(client, user, code_of(secret[0]))) == 8
+
+
 # --- recovery codes
 
 
