@@ -243,7 +243,7 @@ def run_once(connection: Any, cursor: Any, script: Sequence[Any], facts: Facts) 
             args = {**fixed, **{name: value(facts, answers) for name, value in bound}}
             hit = cursor.execute(sql, args or None)
         except pymysql.err.OperationalError as error:
-            if error.args[0] not in db.RETRYABLE:
+            if error.args[0] not in db.TRIES:
                 raise
             connection.rollback()
             refused += 1
