@@ -126,9 +126,9 @@ def _spend(tx: db.Tx, *, session_id: int, refresh_secret: str) -> str | None:
         UPDATE refresh_tokens
            SET used_at = COALESCE(used_at, %(now)s)
          WHERE token_hash = %(hash)s
-           AND (used_at IS NULL OR used_at > %(now)s - INTERVAL %(grace)s SECOND)
+           AND (used_at IS NULL OR used_at > %(grace_began)s)
         """,
-        {"hash": _hash(refresh_secret), "now": now, "grace": GRACE.total_seconds()},
+        {"hash": _hash(refresh_secret), "now": now, "grace_began": now - GRACE},
     )
     if not spent:
         _end_for_reuse_tx(tx, session_id=session_id)
