@@ -77,8 +77,14 @@ def _find_child_tx(tx: db.Tx, name: str, parent: db.Row | None) -> db.Row | None
 
 
 def _make_child_tx(tx: db.Tx, name: str, parent: db.Row | None) -> db.Row:
-    """Make a category; a rival who made one with this slug at the same moment may have made this very one."""
+    """Make a category; a rival who made one with this slug at the same moment may have made this very one.
+
+    So it is looked for once more after the slug is chosen: what was committed before made the slug another, and what
+    is committed later meets the slug's constraint.
+    """
     slug = free_slug_tx(tx, name, parent["slug"] if parent else None)
+    if made := _find_child_tx(tx, name, parent):
+        return made
     try:
         with db.naming({"uq_categories_slug": SlugTaken}):
             category_id = insert_tx(tx, name=name, slug=slug, parent_id=parent["id"] if parent else None)
