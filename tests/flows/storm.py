@@ -13,14 +13,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from apiflask import APIFlask
-from werkzeug.serving import make_server
 
 import config
 from app import JOBS
-from payments.simulator import QuietHandler, running_simulator
+from payments.simulator import running_simulator
 from payments.simulator_account import Provider
 from payments.simulator_book import Entry
 from payments.simulator_storm import CALM, Storm, Weather
+from tests.servers import serving
 from utils import clock, db, worker
 
 SPEED = 40.0  # of the provider's time and of the shop's
@@ -78,19 +78,6 @@ def stormy_ground(app: APIFlask, odds: Storm, now: RunningClock) -> Iterator[Gro
         assert registered.exit_code == 0, registered.output
         provider.stage.weather = Weather(odds)
         yield Ground(url, provider_url, provider, now)
-
-
-@contextmanager
-def serving(app: APIFlask) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @contextmanager

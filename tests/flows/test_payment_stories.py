@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -17,18 +16,18 @@ from typing import Any
 import pytest
 import requests
 from apiflask import APIFlask
-from werkzeug.serving import make_server
 
 import config
 from app import HANDLERS
 from orders import services as orders
 from orders.schemas import Order
 from payments import handlers
-from payments.simulator import QuietHandler, running_simulator
+from payments.simulator import running_simulator
 from payments.simulator_stories import STORIES
 from payments.simulator_wire import Provider
 from tests.daraja import outcomes, payment_row
 from tests.factories import make_order, make_product, make_user
+from tests.servers import serving
 from utils import db, outbox, worker
 
 SPEED = 20.0
@@ -90,19 +89,6 @@ class Shop:
 
     def pay(self, order: Order, suffix: str) -> requests.Response:
         return self.post("/api/payments/stkpush", order_id=order.id, phone_number=f"07123456{suffix}")
-
-
-@contextmanager
-def serving(app: APIFlask) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture
