@@ -89,7 +89,7 @@ def delete_product(product_id: int) -> Response:
     return Response(status=204)
 
 
-@bp.put("/variants/<int:variant_id>/stock")
+@bp.route("/variants/<int:variant_id>/stock", methods=["PUT", "PATCH"])
 @CAN_WRITE
 @bp.input(schemas.StockIn, location="json", arg_name="body")
 @bp.output(schemas.StockOut)
