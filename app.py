@@ -99,7 +99,7 @@ def create_app(settings: config.Settings | None = None) -> APIFlask:
     log.configure(settings.LOG_LEVEL)
     db.open_pool(settings.DATABASE_URL, settings.DATABASE_POOL_SIZE)
 
-    app = APIFlask(__name__, title="Duka", version="1", json_errors=False, docs_path=None)
+    app = web.Shop(__name__, title="Duka", version="1", json_errors=False, docs_path=None)
     app.config.from_mapping(_flask_settings(settings))
     tokens.init_app(app)
     cart_handlers.connect()

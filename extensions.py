@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flask import g
 from flask_cors import CORS
 from flask_jwt_extended import JWTManager
 from flask_limiter import Limiter
@@ -14,6 +15,7 @@ class RouteLimiter(Limiter):
 
     def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
         if not in_middleware:
+            g.is_limited = True
             super()._check_request_limit(callable_name, in_middleware)
 
 

@@ -52,7 +52,8 @@ def list_products(query: schemas.ProductQuery) -> Response:
 def get_product(key: str) -> Response:
     """Show a product by id or slug; 304 while it is what the client has seen."""
     response = _product(key)
-    response.make_conditional(request)
+    if request.if_none_match:
+        response.make_conditional(request)
     return response
 
 

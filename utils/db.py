@@ -67,8 +67,7 @@ class Reader:
 
     def fetch_all(self, sql: str, params: Params | None = None, **fragments: Fragment | str) -> list[Row]:
         """Return all rows, each a dict."""
-        with self._run(sql, params, fragments) as cursor:
-            return list(cursor.fetchall())
+        return list(self._run(sql, params, fragments).fetchall())
 
     def fetch_one(self, sql: str, params: Params | None = None, **fragments: Fragment | str) -> Row | None:
         """Return the one row, or None. Raises StatementError when there are more."""
@@ -91,15 +90,15 @@ class Reader:
         row = self.fetch_one(sql, params, **fragments)
         return None if row is None else next(iter(row.values()))
 
-    @contextmanager
-    def _run(self, sql: str, params: Params | None, fragments: Mapping[str, Fragment | str]) -> Iterator[DictCursor]:
+    def _run(self, sql: str, params: Params | None, fragments: Mapping[str, Fragment | str]) -> DictCursor:
+        """Send a statement and return its cursor, which holds the whole result."""
         statement, bound = put_together(sql, params, fragments)
         tally = trace.tally()
         started = time.perf_counter()
         try:
-            with self._connection.cursor(DictCursor) as cursor:
-                cursor.execute(f"{statement} /* {trace.request_id()} */", bound or None)
-                yield cursor
+            cursor: DictCursor = self._connection.cursor(DictCursor)
+            cursor.execute(f"{statement} /* {trace.request_id()} */", bound or None)
+            return cursor
         except pymysql.err.Error as error:
             _raise_named(error)
         finally:
@@ -112,8 +111,7 @@ class Tx(Reader):
 
     def execute(self, sql: str, params: Params | None = None, **fragments: Fragment | str) -> int:
         """Run a writing statement and return how many rows it hit (found, whether or not they changed)."""
-        with self._run(sql, params, fragments) as cursor:
-            return cursor.rowcount
+        return self._run(sql, params, fragments).rowcount
 
     def execute_one(self, sql: str, params: Params | None = None, **fragments: Fragment | str) -> None:
         """Run a statement that must hit exactly one row. Raises StaleRow when it hits none."""
@@ -125,8 +123,7 @@ class Tx(Reader):
 
     def insert(self, sql: str, params: Params | None = None, **fragments: Fragment | str) -> int:
         """Insert one row and return its new id."""
-        with self._run(sql, params, fragments) as cursor:
-            return cursor.lastrowid
+        return self._run(sql, params, fragments).lastrowid
 
     def insert_many(self, sql: str, rows: Sequence[Params]) -> int:
         """Insert rows with one multi-row statement: `sql` ends in `VALUES (…)` for one of them."""

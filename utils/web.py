@@ -12,8 +12,8 @@ from http import HTTPStatus
 from typing import Any, Concatenate, ParamSpec, cast
 
 from apiflask import APIFlask, HTTPError
-from flask import Flask, Response, g, render_template, request
-from flask.sessions import SecureCookieSessionInterface
+from flask import Flask, Request, Response, g, render_template, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
 from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException
@@ -72,10 +72,20 @@ def _look_for_garbage_rarely() -> None:
     gc.set_threshold(10_000, 10, 10)
 
 
+class Shop(APIFlask):
+    """The application: no view of it is a coroutine, so the eight looks at each request whether one is are left out."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 class _Sessions(SecureCookieSessionInterface):
-    """Flask's sessions, with the signer made once: Flask makes a new one at every request, whoever asks for what."""
+    """Flask's sessions, with the signer made once, and only where a cookie came: Flask makes one at every request."""
 
     _made: URLSafeTimedSerializer | None = None
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        return super().open_session(app, request) if "HTTP_COOKIE" in request.environ else self.session_class()
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
         if self._made is None:
@@ -114,7 +124,7 @@ def _end(response: Response) -> Response:
 
 def _tell_limit(response: Response) -> None:
     """Tell the closest limit of this request: how many there are, how many are left, in how many seconds anew."""
-    limit = limiter.current_limit
+    limit = limiter.current_limit if "is_limited" in g else None
     if limit is None:
         return
     seconds = max(1, math.ceil(limit.reset_at - time.time()))
