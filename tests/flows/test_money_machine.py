@@ -211,7 +211,7 @@ def play(app: APIFlask, clock: Clock, monkeypatch: pytest.MonkeyPatch, **profile
 def test_books_hold_after_every_step_whatever_comes(
     app: APIFlask, frozen_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    play(app, frozen_clock, monkeypatch, derandomize=True, max_examples=80, stateful_step_count=20)
+    play(app, frozen_clock, monkeypatch, derandomize=True, max_examples=150, stateful_step_count=20)
 
 
 @pytest.mark.long
