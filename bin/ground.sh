@@ -8,7 +8,8 @@ say() { printf '%s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
 # Make .venv, and with "ground server" see that a database server can be started; "ground shop" is content
-# when DATABASE_URL names one that runs elsewhere, "ground python" needs none.
+# when DATABASE_URL names one that runs elsewhere, "ground python" needs none. With a second word, "browser", see
+# that there is a Chromium, too: where none can be installed say so and go on, for most tests need none.
 ground() {
     mkdir -p instance
     one_at_a_time
@@ -23,6 +24,7 @@ ground() {
         shop) database_is_elsewhere || has_server || packages="$packages server" ;;
     esac
     [ -z "$packages" ] || install_packages "$packages"
+    [ "${2:-}" != browser ] || has_browser || install_browser
     make_venv
 }
 
@@ -67,6 +69,18 @@ try:
 except server_program.ProgramMissing:
     sys.exit(1)
 PYTHON
+}
+
+# --- the browser of the tests
+
+has_browser() { "$python" tests/browser/chromium.py; }
+
+install_browser() {
+    if command -v apt-get >/dev/null && become_root; then
+        say "Installing the system package chromium (a minute, once) …"
+        (apt_install chromium) || true
+    fi
+    has_browser || say "There is no Chromium here, so the tests in tests/browser will fail: install it (on Debian: chromium)."
 }
 
 # --- packages of the system: "python3-venv" and "server" are what may be asked for

@@ -28,20 +28,31 @@ SEEDED = {"roles", "permissions", "role_permissions"}
 
 
 @pytest.fixture(scope="session")
-def database_url() -> Iterator[str]:
+def server_url() -> Iterator[str]:
+    """The suite's database server."""
+    with private_server.running(config.INSTANCE / f"test-{ENGINE}", engine=ENGINE, durable=False) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def database_url(server_url: str) -> Iterator[str]:
     """A freshly migrated database on the suite's server; each run has its own, so two can run side by side."""
-    with private_server.running(config.INSTANCE / f"test-{ENGINE}", engine=ENGINE, durable=False) as server_url:
-        name = f"duka_test_{os.getpid()}"
-        url = server_url.replace("/duka?", f"/{name}?")
+    with database(server_url, f"duka_test_{os.getpid()}") as url:
+        migrations.apply(url)
+        yield url
+
+
+@contextmanager
+def database(server_url: str, name: str) -> Iterator[str]:
+    """Make an empty database for the length of a `with` block; gives its address."""
+    with _server(server_url) as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {name}")  # left by a killed run that had our number
+        cursor.execute(f"CREATE DATABASE {name} CHARACTER SET {db.CHARSET} COLLATE {db.COLLATION}")
+    try:
+        yield server_url.replace("/duka?", f"/{name}?")
+    finally:
         with _server(server_url) as cursor:
-            cursor.execute(f"DROP DATABASE IF EXISTS {name}")  # left by a killed run that had our number
-            cursor.execute(f"CREATE DATABASE {name} CHARACTER SET {db.CHARSET} COLLATE {db.COLLATION}")
-        try:
-            migrations.apply(url)
-            yield url
-        finally:
-            with _server(server_url) as cursor:
-                cursor.execute(f"DROP DATABASE {name}")
+            cursor.execute(f"DROP DATABASE {name}")
 
 
 @contextmanager
