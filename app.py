@@ -13,10 +13,10 @@ from apiflask import APIFlask
 import config
 import extensions
 from admin import routes as admin_routes
+from auth import address_routes, key_routes, password_routes, tokens, totp_routes
 from auth import admin_routes as account_admin_routes
 from auth import cli as auth_cli
 from auth import handlers as auth_handlers
-from auth import key_routes, password_routes, tokens, totp_routes
 from auth import routes as auth_routes
 from auth.decorators import KEY_HEADER
 from cart import handlers as cart_handlers
@@ -40,6 +40,7 @@ BLUEPRINTS = [
     main_pages.bp,
     auth_routes.bp,
     account_admin_routes.bp,
+    address_routes.bp,
     password_routes.bp,
     totp_routes.bp,
     key_routes.bp,

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import config
+from auth import address_services as addresses
 from cart import services as cart
 from orders import pricing, services, states
 from orders.pricing import NOTHING
-from orders.schemas import Order, OrderIn
+from orders.schemas import Address, Order, OrderIn
 from products import stock_services as stock
 from utils import clock, db, idempotency, money, outbox
 from utils.errors import CartEmpty, DatabaseBusy, InvalidFields, OutOfStock, PriceChanged
@@ -38,8 +39,9 @@ class _NumberTaken(Exception):
 def place_order(tx: db.Tx, *, user_id: int, email: str, request: OrderIn, claim: idempotency.Claim) -> Order:
     """Turn the customer's cart (or `request.items`) into an order and return it.
 
-    Raises CartEmpty, OutOfStock with every short line, PriceChanged when the total is not `expected_total`, and
-    InvalidFields. The answer is kept under the claim in this same transaction.
+    Raises CartEmpty, OutOfStock with every short line, PriceChanged when the total is not `expected_total`, NotFound
+    for an address that is not in the customer's book, and InvalidFields. The answer is kept under the claim in this
+    same transaction.
     """
     if request.payment_method == "mock" and config.current().is_production:
         raise InvalidFields(fields=MOCK_NOT_HERE)
@@ -54,7 +56,8 @@ def place_order(tx: db.Tx, *, user_id: int, email: str, request: OrderIn, claim:
     if request.expected_total is not None and request.expected_total != totals.total:
         raise PriceChanged(total=money.text(totals.total))
 
-    row = _insert_order_tx(tx, user_id=user_id, email=email, request=request, totals=totals)
+    address = _address_tx(tx, user_id=user_id, request=request)
+    row = _insert_order_tx(tx, user_id=user_id, email=email, request=request, address=address, totals=totals)
     order = Order.model_validate({**row, "items": lines})
     _insert_items_tx(tx, order_id=order.id, lines=lines)
     services.add_event_tx(tx, order_id=order.id, name="order.placed", to_status=order.status, actor_id=user_id)
@@ -99,8 +102,19 @@ def _price_lines_tx(tx: db.Tx, wanted: Sequence[db.Row]) -> list[dict[str, Any]]
     ]
 
 
+def _address_tx(tx: db.Tx, *, user_id: int, request: OrderIn) -> dict[str, Any]:
+    """Return where the order goes, to be kept with it: what was written, or a copy out of the address book."""
+    if request.shipping_address is not None:
+        return request.shipping_address.model_dump(exclude_none=True)
+    address_id = cast(int, request.address_id)  # OrderIn has one or the other
+    saved = addresses.get_address_tx(tx, user_id=user_id, address_id=address_id)
+    return Address.model_validate({name: saved[name] or None for name in Address.model_fields}).model_dump(
+        exclude_none=True
+    )
+
+
 def _insert_order_tx(
-    tx: db.Tx, *, user_id: int, email: str, request: OrderIn, totals: pricing.Totals
+    tx: db.Tx, *, user_id: int, email: str, request: OrderIn, address: dict[str, Any], totals: pricing.Totals
 ) -> dict[str, Any]:
     """Insert the order under a fresh number and return its row."""
     now = clock.now()
@@ -115,7 +129,7 @@ def _insert_order_tx(
         "payment_status": "unpaid",
         "payment_method": request.payment_method,
         "currency": money.CURRENCY,
-        "shipping_address": json.dumps(request.shipping_address.model_dump(exclude_none=True), ensure_ascii=False),
+        "shipping_address": json.dumps(address, ensure_ascii=False),
         "note": request.note,
         "created_at": now,
         "expires_at": now + window if status == "pending" else None,

@@ -15,6 +15,8 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     TypeAdapter,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -38,6 +40,10 @@ class Request(BaseModel):
 
 
 class Address(Request):
+    """Where to, as an order keeps it: a copy, whatever becomes of the address book."""
+
+    recipient_name: Annotated[str, StringConstraints(max_length=100)] | None = None
+    phone_number: Phone | None = None
     line1: Line
     line2: Line | None = None
     town: Line
@@ -62,14 +68,24 @@ class OrderLineIn(Request):
 
 
 class OrderIn(Request):
-    """An order out of the cart, or of `items` without one."""
+    """An order out of the cart, or of `items` without one; sent to `shipping_address`, or to one of the book."""
 
-    shipping_address: Annotated[Address, BeforeValidator(_address, json_schema_input_type=Address | str)]
+    address_id: int | None = Field(None, ge=1, lt=2**63, description="one of the address book")
+    shipping_address: Annotated[
+        Address | None, BeforeValidator(_address, json_schema_input_type=Address | str | None)
+    ] = Field(None, validate_default=True)
     phone_number: Phone | None = None
     payment_method: Literal["mpesa", "cod", "mock"] = "mpesa"
     expected_total: Price | None = None
     note: str = Field("", max_length=1000)
     items: list[OrderLineIn] | None = Field(None, min_length=1, max_length=MAX_LINES)
+
+    @field_validator("shipping_address")
+    @classmethod
+    def _one_address(cls, value: Address | None, info: ValidationInfo) -> Address | None:
+        if "address_id" in info.data and (value is None) == (info.data["address_id"] is None):
+            raise ValueError("send either shipping_address or address_id")
+        return value
 
     @model_validator(mode="after")
     def _each_variant_once(self) -> OrderIn:

@@ -114,6 +114,22 @@ SELECT oe.id, oe.topic, oe.attempts, oe.last_error
  WHERE oe.dead_at IS NOT NULL
     OR (oe.done_at IS NULL AND oe.created_at < UTC_TIMESTAMP(6) - INTERVAL 1 HOUR);
 
+-- address_default: who has addresses has one that is the default
+SELECT a.user_id, COUNT(*) AS addresses
+  FROM addresses a
+ GROUP BY a.user_id
+HAVING SUM(a.is_default) <> 1;
+
+-- nothing_of_the_gone: nothing of a person is left with an account that has ended
+SELECT u.id, u.username, u.email
+  FROM users u
+ WHERE u.anonymised_at IS NOT NULL
+   AND (u.phone_number IS NOT NULL
+        OR u.email <> CONCAT('deleted-', u.id, '@deleted.invalid')
+        OR EXISTS (SELECT 1 FROM addresses a WHERE a.user_id = u.id)
+        OR EXISTS (SELECT 1 FROM account_tokens ac WHERE ac.user_id = u.id)
+        OR EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = u.id AND (s.device <> '' OR s.address <> '')));
+
 -- product_prices: a product's price is its cheapest living variant's
 SELECT p.id, p.slug, p.price, p.price_max, MIN(v.price) AS lowest, MAX(v.price) AS highest
   FROM products p

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from auth import address_services
+from auth.address_schemas import AddressIn
 from orders import checkout_services
 from orders import services as orders
 from orders.schemas import Order, OrderIn
@@ -145,6 +147,22 @@ def make_product(
         )
         made.append(Variant(variant_id, sku, prices[position - 1], pieces))
     return Product(product_id, f"product-{number}", name, made)
+
+
+ADDRESS = {
+    "label": "Home",
+    "recipient_name": "Wanjiku Kamau",
+    "phone_number": "0712 345 678",
+    "line1": "Moi Avenue 12",
+    "town": "Thika",
+    "county": "Kiambu",
+}
+
+
+def make_address(user: User, **fields: Any) -> dict[str, Any]:
+    """Save an address by the shop's own verb."""
+    address = AddressIn.model_validate({**ADDRESS, **fields})
+    return address_services.create_address(user_id=user.id, **address.model_dump())
 
 
 def make_order(user: User, *lines: tuple[Variant, int], method: str = "mpesa", **fields: Any) -> Order:

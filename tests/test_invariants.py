@@ -70,6 +70,12 @@ BREACHES = [
         "INSERT INTO outbox_events (topic, payload, request_id, created_at, dead_at)"
         " VALUES ('a.b', '', '-', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
     ),
+    (
+        "address_default",
+        "INSERT INTO addresses (user_id, line1, town, county, country, is_default, created_at, updated_at)"
+        " SELECT u.id, 'Moi Avenue', 'Thika', 'Kiambu', 'KE', FALSE, u.created_at, u.created_at FROM users u",
+    ),
+    ("nothing_of_the_gone", "UPDATE users SET anonymised_at = created_at"),
     ("product_prices", "UPDATE products SET price_max = price_max + 1"),
     ("product_prices", "UPDATE products SET price = price - 1"),
 ]

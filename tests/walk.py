@@ -20,7 +20,7 @@ from werkzeug.test import TestResponse
 
 from auth import one_time_services
 from payments import callback_tokens
-from tests.factories import PASSWORD, Product, User, make_order, make_product, make_user
+from tests.factories import PASSWORD, Product, User, make_address, make_order, make_product, make_user
 from utils import db, web
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id", "errors", "data"}
@@ -28,6 +28,19 @@ NEW = {"username": "newcomer", "email": "newcomer@example.com", "password": PASS
 
 # A body that each model takes, so that a single field can be made bad.
 GOOD: dict[str, Callable[[Shop], dict[str, Any]]] = {
+    "AddressChange": lambda shop: {"label": "Shop", "county": "muranga"},
+    "AddressIn": lambda shop: {
+        "label": "Home",
+        "recipient_name": "Wanjiku Kamau",
+        "phone_number": "0712345678",
+        "line1": "Moi Avenue 12",
+        "line2": "2nd floor",
+        "town": "Thika",
+        "county": "Kiambu",
+        "postal_code": "01000",
+        "country": "KE",
+        "is_default": True,
+    },
     "AddressRequest": lambda shop: {"email": "nobody@example.com"},
     "AllocationIn": lambda shop: {"order_id": shop.order_id},
     "ApiKeyIn": lambda shop: {"name": "till", "scopes": ["orders:read"], "expires_at": "2099-01-01T00:00:00Z"},
@@ -76,6 +89,7 @@ GOOD: dict[str, Callable[[Shop], dict[str, Any]]] = {
     "UserChange": lambda shop: {"phone_number": "0712345678"},
 }
 PLACES: dict[str, Callable[[Shop], object]] = {
+    "address_id": lambda shop: shop.address_id,
     "item_id": lambda shop: shop.item_id,
     "key_id": lambda shop: 10**12,
     "key": lambda shop: shop.edited.slug,
@@ -112,7 +126,7 @@ COUNTING = {
     name: {"audit_log", "login_locks", "outbox_events"}
     for name in ("DELETE /api/auth/totp", "POST /api/auth/change-password", "POST /api/auth/login")
 }
-PRIVATE = {"item_id", "order_id", "payment_id", "product_id", "refund_id", "user_id", "variant_id"}
+PRIVATE = {"address_id", "item_id", "order_id", "payment_id", "product_id", "refund_id", "user_id", "variant_id"}
 
 
 @dataclass(frozen=True)
@@ -125,6 +139,7 @@ class Shop:
     product_id: int
     variant_id: int
     item_id: int
+    address_id: int
     order_id: int
     paid_order_id: int
     payment_id: int
@@ -152,6 +167,7 @@ def open_shop(client: FlaskClient) -> Shop:
         product_id=product.id,
         variant_id=product.variant.id,
         item_id=cart["items"][0]["id"],
+        address_id=make_address(admin)["id"],
         order_id=order.id,
         paid_order_id=paid_order.id,
         payment_id=payment["id"],

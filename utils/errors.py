@@ -174,6 +174,14 @@ class TooManyKeys(Conflict):
     code, detail = "too_many_keys", "An account has at most {limit} API keys. Revoke one that is not used."
 
 
+class TooManyAddresses(Conflict):
+    code, detail = "too_many_addresses", "An address book holds at most {limit} addresses. Delete one that is not used."
+
+
+class DefaultNeeded(Conflict):
+    code, detail = "default_needed", "One address is the default. Make another one the default instead."
+
+
 class LastAdmin(Conflict):
     code = "last_admin"
     detail = "Nobody would be left who may do everything. Give somebody else the role admin first."
