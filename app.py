@@ -31,9 +31,10 @@ from payments import cli as payment_cli
 from payments import handlers as payment_handlers
 from payments import routes as payment_routes
 from products import cli as product_cli
+from products import pages as product_pages
 from products import routes as product_routes
 from utils import cli as database_cli
-from utils import db, idempotency, log, outbox, private_server, web, worker
+from utils import db, idempotency, log, outbox, pages, private_server, web, worker
 
 BLUEPRINTS = [
     main_routes.bp,
@@ -45,6 +46,7 @@ BLUEPRINTS = [
     totp_routes.bp,
     key_routes.bp,
     product_routes.bp,
+    product_pages.bp,
     cart_routes.bp,
     order_routes.bp,
     payment_routes.bp,
@@ -111,6 +113,7 @@ def create_app(settings: config.Settings | None = None) -> APIFlask:
     web.init_app(app, trusted_proxies=settings.TRUSTED_PROXIES)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    pages.init_app(app)
     app.spec_processor(openapi.complete)  # type: ignore[arg-type]  # it is called with the dict form only
     for command in [*COMMANDS, work]:
         app.cli.add_command(command)

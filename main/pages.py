@@ -1,47 +1,68 @@
-"""The pages that belong to no feature: the shelf, by category or by words, and the API's document."""
+"""The pages that belong to no feature: the API's document, the parts of all pages, and how they look."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Literal
 
 from apiflask import APIBlueprint
-from flask import render_template, url_for
-from pydantic import BaseModel, Field, StringConstraints
+from flask import Response, redirect, render_template, request
+from pydantic import BaseModel, StringConstraints
 
-from products import category_services, schemas, search_services
+import config
+from extensions import limiter
+from main import breaches
+from utils import clock, pages
 
 bp = APIBlueprint("pages", __name__, enable_openapi=False)
 
-SHOWN = 24
 API_VIEWER = "vendor/swagger-ui-dist-5.35.0"
+LARGEST_REPORT = 16 * 1024
+REPORT_LIMIT = "30/minute"
+A_YEAR = 365 * 86_400
 
 
-class Shelf(BaseModel):
-    """What is looked at; an unknown parameter of a page's address is nobody's mistake."""
+class Appearance(BaseModel):
+    """The colours that a reader wants, and where he was when he chose them."""
 
-    category: Annotated[str, Field(max_length=120)] | None = None
-    q: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
-    cursor: Annotated[str, Field(max_length=1000)] | None = None
-
-
-@bp.get("/")
-@bp.input(Shelf, location="query", arg_name="shelf")
-def home(shelf: Shelf) -> str:
-    """Show a shelf of the shop."""
-    categories = category_services.list_categories()
-    filters = search_services.filters_of(category=shelf.category, q=shelf.q)
-    page = search_services.list_products(filters=filters, limit=SHOWN, cursor=shelf.cursor)
-    products = schemas.ProductList.model_construct(items=page.items, next_cursor=page.next_cursor)
-    name = next((node["name"] for node in categories if node["slug"] == shelf.category), shelf.category)
-    heading = f"“{shelf.q}”" if shelf.q else name or "Fresh on the shelf"
-    here = shelf.model_dump(exclude_none=True, exclude={"cursor"})
-    next_url = url_for("pages.home", **here, cursor=page.next_cursor)
-    return render_template(
-        "home.html", categories=categories, heading=heading, products=products, next_url=next_url, **here
-    )
+    theme: Literal["light", "dark", "auto"]
+    next: Annotated[str, StringConstraints(max_length=2000)] = "/"
 
 
 @bp.get("/docs")
 def docs() -> str:
     """Show the API, to read and to try."""
     return render_template("docs.html", viewer=API_VIEWER)
+
+
+@bp.get("/design")
+def design() -> str:
+    """Show what pages are made of."""
+    now = clock.now()
+    moments = [now - timedelta(minutes=minutes) for minutes in (190, 40, 3)]
+    return render_template("design.html", moments=moments, prices=[Decimal("84.50"), Decimal(1499), Decimal(12_600)])
+
+
+@bp.post("/appearance")
+@bp.input(Appearance, location="form", arg_name="form")
+def choose_appearance(form: Appearance) -> Response:
+    """Keep the colours that the reader wants, and go back to where he was."""
+    response = redirect(pages.own_path(form.next), 303)
+    if form.theme == "auto":
+        response.delete_cookie(pages.THEME_COOKIE)
+    else:
+        secure = config.current().is_production
+        response.set_cookie(
+            pages.THEME_COOKIE, form.theme, max_age=A_YEAR, secure=secure, httponly=True, samesite="Lax"
+        )
+    return response  # type: ignore[return-value]  # werkzeug's class, which Flask's is one of
+
+
+@bp.post("/csp-reports")
+@limiter.limit(REPORT_LIMIT)
+def take_report() -> Response:
+    """Log what a page of ours tried against its policy."""
+    request.max_content_length = LARGEST_REPORT
+    breaches.log_breach(request.get_data())
+    return Response(status=204)

@@ -19,6 +19,7 @@ from flask.testing import FlaskClient
 
 import config
 from app import create_app
+from extensions import limiter
 from tests import factories
 from tests.daraja import Daraja
 from utils import checks, clock, db, log, migrations, private_server, trace
@@ -118,6 +119,18 @@ def empty(url: str) -> None:
 def client(app: APIFlask) -> FlaskClient:
     """An HTTP client that keeps no cookies between tests."""
     return app.test_client()
+
+
+@pytest.fixture
+def limited_client(app: APIFlask, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
+    """A client of the same shop with the limits on."""
+    monkeypatch.setattr(limiter, "enabled", True)
+    db.release()
+    before = config.current()
+    limited = create_app(before.model_copy(update={"RATELIMIT_ENABLED": True}))
+    limiter.reset()
+    yield limited.test_client()
+    config.use(before)
 
 
 class Clock:

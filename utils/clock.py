@@ -20,3 +20,8 @@ def iso(moment: datetime) -> str:
 def naive_utc(moment: datetime) -> datetime:
     """Take a client's moment, with a zone or (then in UTC) without, into the form used inside."""
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def in_east_africa(moment: datetime) -> datetime:
+    """Take a moment of ours to where people read it: the same in Nairobi's time."""
+    return moment.replace(tzinfo=UTC).astimezone(EAST_AFRICA)

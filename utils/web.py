@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from extensions import limiter
-from utils import db, idempotency, json_body, log, metrics, trace
+from utils import assets, db, idempotency, json_body, log, metrics, pages, trace
 from utils.errors import (
     InvalidFields,
     MalformedRequest,
@@ -77,6 +77,9 @@ class Shop(APIFlask):
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
+
+    def send_static_file(self, filename: str) -> Response:
+        return assets.send(filename)
 
 
 class _Sessions(SecureCookieSessionInterface):
@@ -161,7 +164,8 @@ def problem(error: ShopError) -> Response:
     if wants_json():
         response = Response(json.dumps(problem_body(error), default=str), error.status, mimetype=PROBLEM)
     else:
-        response = Response(render_template("error.html", error=error, request_id=trace.request_id()), error.status)
+        text = render_template("error.html", error=error, request_id=trace.request_id())
+        response = pages.protect(Response(text, error.status))
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 import config
-from app import create_app
 from auth import handlers, lockout_services
-from extensions import limiter
 from tests import factories
 from tests.api.test_auth import log_in
 from tests.conftest import Clock
@@ -116,18 +113,6 @@ def test_failures_of_yesterday_are_forgotten(client: FlaskClient, frozen_clock: 
 
 
 # --- limits by address and account
-
-
-@pytest.fixture
-def limited_client(app: APIFlask, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
-    """A client of the same shop with the limits on."""
-    monkeypatch.setattr(limiter, "enabled", True)
-    db.release()
-    before = config.current()
-    limited = create_app(before.model_copy(update={"RATELIMIT_ENABLED": True}))
-    limiter.reset()
-    yield limited.test_client()
-    config.use(before)
 
 
 def test_trying_at_one_account_is_slowed_down_and_nobody_elses_log_in(

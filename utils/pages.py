@@ -1,0 +1,108 @@
+"""What every page has besides its content: the rules for the browser, and what its templates may use.
+
+A page is what a blueprint of a `pages.py` (or `…_pages.py`) answers, and an error outside /api. JSON has none of this.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import datetime
+from decimal import Decimal
+
+from flask import Flask, Response, g, request
+
+from utils import assets, clock, compression
+
+THEMES = ("light", "dark")
+THEME_COOKIE = "theme"
+
+OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+
+# What a page may load and send, and from where. Without a word for it, nothing.
+POLICY = {
+    "default-src": "'none'",
+    "script-src": "'nonce-{nonce}'",
+    "style-src": "'self'",
+    "font-src": "'self'",
+    "img-src": "'self' data: https:",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+    "report-uri": "/csp-reports",
+}
+HEADERS = {
+    "Cache-Control": "private, no-cache",  # it may name its reader: in no shared cache, and asked for anew each time
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+STRICT_TRANSPORT = "max-age=31536000"
+
+
+def init_app(app: Flask) -> None:
+    """Give the templates their filters and globals, and the pages of all blueprints so far their headers."""
+    app.jinja_env.filters |= {"money": money, "when": when, "when_date": when_date}
+    app.jinja_env.globals |= {"asset": assets.address, "csp_nonce": csp_nonce, "theme": theme}
+    for name, blueprint in app.blueprints.items():
+        if blueprint.import_name.endswith("pages"):
+            app.after_request_funcs.setdefault(name, []).append(protect)
+
+
+def protect(response: Response) -> Response:
+    """Tell the browser what this page may do, and send it small."""
+    rules = POLICY | g.get("page_policy", {})
+    policy = "; ".join(f"{name} {rule}" for name, rule in rules.items())
+    response.headers["Content-Security-Policy"] = policy.replace("{nonce}", csp_nonce())
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.is_secure:
+        response.headers["Strict-Transport-Security"] = STRICT_TRANSPORT
+    return compression.pack_page(response)
+
+
+def allow(**rules: str) -> None:
+    """Let the page at hand do more than others: `allow(style_src="'self' 'unsafe-inline'")`."""
+    g.page_policy = {name.replace("_", "-"): rule for name, rule in rules.items()}
+
+
+def csp_nonce() -> str:
+    """Return the word that a script of this answer must carry to be run."""
+    if "csp_nonce" not in g:
+        g.csp_nonce = secrets.token_urlsafe(16)
+    nonce: str = g.csp_nonce
+    return nonce
+
+
+def theme() -> str | None:
+    """Return the colours that the reader chose; None leaves it to the device."""
+    chosen = request.cookies.get(THEME_COOKIE)
+    return chosen if chosen in THEMES else None
+
+
+def own_path(address: str) -> str:
+    """Return an address that was sent to us if it leads to a page of ours, else the way home.
+
+    Browsers take `//host` and `/\\host` for other hosts, and leave out tabs and line ends before they look.
+    """
+    return address if OWN_PATH.fullmatch(address) else "/"
+
+
+# --- filters
+
+
+def money(amount: Decimal) -> str:
+    """Write an amount as people in Kenya do: `KSh 1,499.00`, never broken over two lines."""
+    return f"KSh\N{NO-BREAK SPACE}{amount:,.2f}"
+
+
+def when(moment: datetime) -> str:
+    """Write a moment by the clocks of East Africa: `20 Nov 2026, 14:05`."""
+    return f"{clock.in_east_africa(moment):%-d %b %Y, %H:%M}"
+
+
+def when_date(moment: datetime) -> str:
+    """Write the day of a moment by the clocks of East Africa: `20 Nov 2026`."""
+    return f"{clock.in_east_africa(moment):%-d %b %Y}"
