@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from extensions import limiter
-from utils import assets, db, idempotency, json_body, log, metrics, pages, trace
+from utils import assets, db, idempotency, json_body, log, metrics, pages, redirects, trace
 from utils.errors import (
     InvalidFields,
     MalformedRequest,
@@ -159,10 +159,12 @@ def wants_json() -> bool:
 
 
 def problem(error: ShopError) -> Response:
-    """Render a domain error: problem+json under /api, a page elsewhere."""
+    """Render a domain error: problem+json under /api; elsewhere a page, or the way to the log-in that is missing."""
     g.problem_code = error.code
     if wants_json():
         response = Response(json.dumps(problem_body(error), default=str), error.status, mimetype=PROBLEM)
+    elif error.status == 401:
+        response = redirects.to_log_in()
     else:
         text = render_template("error.html", error=error, request_id=trace.request_id())
         response = pages.protect(Response(text, error.status))
