@@ -89,6 +89,14 @@ class Forbidden(ShopError):
     status, code, detail = 403, "forbidden", "You may not do this. It needs the permission {permission}."
 
 
+class CsrfFailed(ShopError):
+    status, code = 403, "csrf_failed"
+    detail = (
+        "This was not sent from a page that is open here, or somebody logged in or out meanwhile. Load the page again"
+        " (cookies must be allowed), then repeat it. Scripts send the page's token as X-CSRF-Token."
+    )
+
+
 class PersonRequired(ShopError):
     status, code, detail = 403, "person_required", "This takes somebody who is logged in; an API key is not enough."
 
