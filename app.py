@@ -34,7 +34,7 @@ from products import cli as product_cli
 from products import pages as product_pages
 from products import routes as product_routes
 from utils import cli as database_cli
-from utils import db, idempotency, log, outbox, pages, private_server, web, worker
+from utils import db, idempotency, log, outbox, pages, private_server, session_tokens, web, worker
 
 BLUEPRINTS = [
     main_routes.bp,
@@ -111,6 +111,7 @@ def create_app(settings: config.Settings | None = None) -> APIFlask:
         origins = settings.CORS_ORIGINS.split(",")
         extensions.cors.init_app(app, origins=origins, resources=r"/api/*", expose_headers=HEADERS_FOR_SCRIPTS)
     web.init_app(app, trusted_proxies=settings.TRUSTED_PROXIES)
+    session_tokens.init_app(app, renew=tokens.renew_pair)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     pages.init_app(app)
@@ -136,9 +137,13 @@ def _flask_settings(settings: config.Settings) -> dict[str, object]:
         "SECRET_KEY_FALLBACKS": settings.previous_secret_keys,
         "TESTING": settings.SHOP_ENV == "testing",
         "MAX_CONTENT_LENGTH": 1024 * 1024,
+        # With this prefix, browsers take the cookie over https only, and from no other host of the domain.
+        "SESSION_COOKIE_NAME": "__Host-session" if settings.is_production else "session",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.is_production,
+        "SESSION_REFRESH_EACH_REQUEST": False,
+        "PERMANENT_SESSION_LIFETIME": settings.REFRESH_TOKEN_SECONDS,
         "JWT_SECRET_KEY": settings.JWT_SECRET_KEY,
         "JWT_ACCESS_TOKEN_EXPIRES": settings.ACCESS_TOKEN_SECONDS,
         "JWT_REFRESH_TOKEN_EXPIRES": settings.REFRESH_TOKEN_SECONDS,

@@ -17,7 +17,8 @@ from structlog.contextvars import bind_contextvars
 
 from auth import key_services, session_services, tokens
 from auth.session_services import CurrentUser
-from utils.errors import Forbidden, NotLoggedIn, PersonRequired, TotpSetupRequired
+from utils import session_tokens
+from utils.errors import Forbidden, NotLoggedIn, PersonRequired, TokenRevoked, TotpSetupRequired
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -97,7 +98,7 @@ def permission_required(permission: str) -> Callable[[Callable[P, R]], Callable[
 
 
 def _identify(*, optional: bool) -> None:
-    g.current_user, g.user_id = None, None
+    g.current_user, g.user_id, g.is_personal = None, None, not optional
     user = _find_user(optional=optional)
     if user is not None:
         g.current_user, g.user_id = user, user.id
@@ -108,10 +109,15 @@ def _find_user(*, optional: bool) -> CurrentUser | None:
     key = _offered_key()
     if key is not None:
         return key_services.get_current_user(key=key)
-    claims = tokens.read_claims(optional=optional)
-    if not claims:
-        return None
-    return session_services.get_current_user(user_id=int(claims["sub"]), session_id=claims["sid"])
+    try:
+        claims = tokens.read_claims(optional=optional)
+        if not claims:
+            return None
+        return session_services.get_current_user(user_id=int(claims["sub"]), session_id=claims["sid"])
+    except (TokenRevoked, *tokens.REFUSALS):
+        if session_tokens.forget() and optional:
+            return None  # a browser cannot do without its cookie, as a program can without its token
+        raise
 
 
 def _offered_key() -> str | None:

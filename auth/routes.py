@@ -13,7 +13,7 @@ from auth.decorators import current_user, login_required
 from auth.schemas import LoggedIn, LoginRequest, ProfileUpdate, RegisterRequest, TokenPair, User
 from auth.signals import user_logged_in
 from extensions import limiter
-from utils import web
+from utils import session_tokens, web
 
 bp = APIBlueprint("accounts", __name__, url_prefix="/api", tag="Accounts")
 
@@ -83,6 +83,7 @@ def refresh() -> Response:
 def log_out() -> Response:
     """End this session; its tokens are refused from now on."""
     session_services.log_out(session_id=current_user().session_id)
+    session_tokens.forget()
     return Response(status=204)
 
 
@@ -92,6 +93,7 @@ def log_out() -> Response:
 def log_out_everywhere() -> Response:
     """End every session of this account."""
     session_services.log_out_everywhere(user_id=current_user().id)
+    session_tokens.forget()
     return Response(status=204)
 
 

@@ -13,12 +13,17 @@ import hashlib
 from typing import Any
 
 from flask import Flask
-from flask_jwt_extended import create_access_token, create_refresh_token, get_jwt, verify_jwt_in_request
+from flask_jwt_extended import create_access_token, create_refresh_token, decode_token, get_jwt, verify_jwt_in_request
+from flask_jwt_extended.exceptions import JWTExtendedException
+from jwt import PyJWTError
 
 import config
+from auth import session_services
 from extensions import jwt
 from utils import web
-from utils.errors import InvalidToken, NotLoggedIn, TokenExpired, TokenRevoked
+from utils.errors import InvalidToken, NotLoggedIn, TokenExpired, TokenReused, TokenRevoked
+
+REFUSALS = (InvalidToken, JWTExtendedException, PyJWTError)  # what reading a token that is no good raises
 
 
 def init_app(app: Flask) -> None:
@@ -68,3 +73,13 @@ def read_claims(*, refresh: bool = False, optional: bool = False) -> dict[str, A
     except (IndexError, RecursionError, ValueError) as error:  # what hostile headers make of the parsers
         raise InvalidToken from error
     return get_jwt()
+
+
+def renew_pair(refresh_token: str) -> dict[str, Any] | None:
+    """Spend the refresh token of a browser's session for a new pair; None when it, or the session, is good no more."""
+    try:
+        claims = decode_token(refresh_token)
+        secret = session_services.refresh_session(session_id=claims["sid"], refresh_secret=claims["jti"])
+    except (TokenReused, TokenRevoked, *REFUSALS):
+        return None
+    return make_pair(user_id=int(claims["sub"]), session_id=claims["sid"], refresh_secret=secret)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, StringConstraints
 import config
 from extensions import limiter
 from main import breaches
-from utils import clock, pages
+from utils import clock, pages, session_tokens
 
 bp = APIBlueprint("pages", __name__, enable_openapi=False)
 
@@ -61,6 +61,7 @@ def choose_appearance(form: Appearance) -> Response:
 
 @bp.post("/csp-reports")
 @limiter.limit(REPORT_LIMIT)
+@session_tokens.open_to_others
 def take_report() -> Response:
     """Log what a page of ours tried against its policy."""
     request.max_content_length = LARGEST_REPORT

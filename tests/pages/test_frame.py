@@ -15,6 +15,7 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 import config
+from tests.surfing import csrf_headers
 from tests.walk import endpoints_of
 from utils import pages
 
@@ -196,15 +197,16 @@ def test_no_script_keeps_the_page_waiting(client: FlaskClient) -> None:
 
 def test_the_chosen_colours_come_back_with_every_page(client: FlaskClient) -> None:
     assert "data-theme" not in client.get("/").text
-    answer = client.post("/appearance", data={"theme": "dark", "next": "/design?x=1"})
+    answer = client.post("/appearance", data={"theme": "dark", "next": "/design?x=1"}, headers=csrf_headers(client))
     assert (answer.status_code, answer.location) == (303, "/design?x=1")
     assert '<html lang="en-KE" data-theme="dark">' in client.get("/").text
-    client.post("/appearance", data={"theme": "auto", "next": "/"})
+    client.post("/appearance", data={"theme": "auto", "next": "/"}, headers=csrf_headers(client))
     assert "data-theme" not in client.get("/").text
 
 
 def test_colours_that_nobody_offers_are_refused_and_never_shown(client: FlaskClient) -> None:
-    assert client.post("/appearance", data={"theme": '"><script>'}).status_code == 422
+    answer = client.post("/appearance", data={"theme": '"><script>'}, headers=csrf_headers(client))
+    assert answer.status_code == 422
     client.set_cookie("theme", '"><script>')
     assert "data-theme" not in client.get("/").text
 
@@ -222,7 +224,8 @@ def test_colours_that_nobody_offers_are_refused_and_never_shown(client: FlaskCli
     ],
 )
 def test_the_way_back_leads_to_the_shop_only(client: FlaskClient, next_address: str) -> None:
-    assert client.post("/appearance", data={"theme": "dark", "next": next_address}).location == "/"
+    answer = client.post("/appearance", data={"theme": "dark", "next": next_address}, headers=csrf_headers(client))
+    assert answer.location == "/"
 
 
 # --- filters

@@ -1,0 +1,99 @@
+"""Browser sessions: the tokens of a log-in, kept in the session cookie and put into each request that brings it.
+
+The cookie is signed, and no script can read it. The access token goes into the request's Authorization header before
+anybody looks there, so `auth.decorators` let browsers and programs in alike; it is renewed here when it nears its end.
+A request with credentials of its own - a bearer token, an API key - is a program's, and its cookie counts for nothing.
+
+Browsers send cookies to us from other people's pages too. So an unsafe request that is let in by its cookie, and every
+form of a page, must prove that it is ours (`utils.csrf`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+from flask import Flask, Response, g, request, session
+
+from utils import clock, csrf, web
+
+Pair = Mapping[str, Any]
+View = TypeVar("View", bound=Callable[..., Any])
+
+EARLY = timedelta(seconds=15)  # a request that begins with a good token also ends with one
+SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
+ACCESS, REFRESH, RENEW_AT = "access_token", "refresh_token", "renew_at"
+
+
+def init_app(app: Flask, *, renew: Callable[[str], Pair | None]) -> None:
+    """Take browsers' sessions up; `renew` spends a refresh token for a new pair, or returns None when it is no good."""
+
+    def take_up() -> None:
+        if request.endpoint in (None, "static") or _has_credentials_of_its_own():
+            return
+        logged_in = "HTTP_COOKIE" in request.environ and ACCESS in session
+        if request.method not in SAFE and (logged_in or not web.wants_json()) and not _is_open_to_others(app):
+            csrf.check(in_form=not web.wants_json())
+        if logged_in:
+            _come_in(renew)
+
+    app.before_request(take_up)
+    app.after_request(_keep_out_of_caches)
+    app.context_processor(lambda: {"current_user": g.get("current_user")})
+    app.jinja_env.globals["csrf_token"] = csrf.token
+
+
+def keep(pair: Pair) -> None:
+    """Keep the tokens of a log-in, in a session that has nothing of the one before: others may know its cookie."""
+    session.clear()
+    session.permanent = True
+    session.update(written(pair))
+
+
+def written(pair: Pair) -> dict[str, Any]:
+    """Return what a session keeps of a pair."""
+    renew_at = clock.now() + timedelta(seconds=pair["expires_in"]) - EARLY
+    return {ACCESS: pair[ACCESS], REFRESH: pair[REFRESH], RENEW_AT: renew_at}
+
+
+def forget() -> bool:
+    """Empty the session of a request that came in by it, and tell whether it did."""
+    if not g.get("came_by_session"):
+        return False
+    session.clear()
+    return True
+
+
+def open_to_others(view: View) -> View:
+    """Mark a view that browsers send to by themselves, so that its requests carry no token of a page."""
+    cast(Any, view).is_open_to_others = True
+    return view
+
+
+def _is_open_to_others(app: Flask) -> bool:
+    return hasattr(app.view_functions[str(request.endpoint)], "is_open_to_others")
+
+
+def _has_credentials_of_its_own() -> bool:
+    """Tell whether the request names them in a header; what a browser adds by itself (Basic) does not count."""
+    environ = request.environ
+    return "HTTP_X_API_KEY" in environ or "Bearer" in environ.get("HTTP_AUTHORIZATION", "")
+
+
+def _come_in(renew: Callable[[str], Pair | None]) -> None:
+    if clock.now() >= session[RENEW_AT].replace(tzinfo=None):
+        pair = renew(session[REFRESH])
+        if pair is None:
+            session.clear()
+            return
+        session.update(written(pair))
+    g.came_by_session = True
+    request.environ["HTTP_AUTHORIZATION"] = f"Bearer {session[ACCESS]}"
+
+
+def _keep_out_of_caches(response: Response) -> Response:
+    """Have what only somebody logged in may see kept nowhere: after the log-out, Back must not show it again."""
+    if g.get("is_personal") and g.get("came_by_session"):
+        response.headers["Cache-Control"] = "no-store"
+    return response
