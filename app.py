@@ -13,7 +13,7 @@ from apiflask import APIFlask
 import config
 import extensions
 from admin import routes as admin_routes
-from auth import address_routes, key_routes, password_routes, tokens, totp_routes
+from auth import address_routes, avatar_routes, key_routes, password_routes, tokens, totp_routes
 from auth import admin_routes as account_admin_routes
 from auth import cli as auth_cli
 from auth import handlers as auth_handlers
@@ -42,6 +42,8 @@ BLUEPRINTS = [
     auth_routes.bp,
     account_admin_routes.bp,
     address_routes.bp,
+    avatar_routes.bp,
+    avatar_routes.files,
     password_routes.bp,
     totp_routes.bp,
     key_routes.bp,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import config
-from auth import letters, lockout_services, one_time_services, password_services, session_services
+from auth import avatars, letters, lockout_services, one_time_services, password_services, session_services
 from utils import mail, outbox, worker
 
 
@@ -40,6 +40,11 @@ def send_reset(event: outbox.Event) -> None:
         _send_token(event, "reset_password", owner)
 
 
+def remove_avatar(event: outbox.Event) -> None:
+    """Remove the files of a picture that no account has any more."""
+    avatars.remove(event.payload["avatar"])
+
+
 def _send_token(event: outbox.Event, purpose: str, owner: dict[str, Any]) -> None:
     token = one_time_services.make_token(purpose=purpose, user_id=owner["id"], email=owner["email"])
     _send(event, purpose, {**owner, "token": token})
@@ -51,6 +56,7 @@ def _send(event: outbox.Event, letter: str, facts: dict[str, Any]) -> None:
 
 
 HANDLERS: dict[str, list[outbox.Handler]] = {
+    "account.avatar_dropped": [remove_avatar],
     "account.email_changed": [tell_old_address],
     "account.locked": [tell_owner],
     "account.password_changed": [tell_owner],

@@ -139,6 +139,13 @@ class ProfileUpdate(BaseModel):
         return self.model_dump(exclude_unset=True)
 
 
+class Avatar(BaseModel):
+    """Where a picture is seen: square, of 96 and of 384 pixels."""
+
+    small: str
+    large: str
+
+
 class User(BaseModel):
     """An account as its owner sees it."""
 
@@ -147,6 +154,7 @@ class User(BaseModel):
     email: str
     email_verified: bool
     phone_number: str | None
+    avatar: Avatar | None
     role: str
     permissions: list[str]
     totp_enabled: bool

@@ -9,8 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from auth import avatars, passwords, session_services, totp_services
 from auth import lockout_services as lockout
-from auth import passwords, session_services, totp_services
 from utils import audit, clock, db, outbox
 from utils.errors import EmailTaken, InvalidCredentials, InvalidTotp, NotFound, TotpRequired, UsernameTaken
 
@@ -174,7 +174,7 @@ def _get_user(reader: db.Reader, *, user_id: int) -> dict[str, Any]:
 def _find_user(reader: db.Reader, by: Mapping[str, int | str]) -> db.Row | None:
     return reader.fetch_one(
         """
-        SELECT u.id, u.username, u.email, u.email_verified_at IS NOT NULL AS email_verified, u.phone_number,
+        SELECT u.id, u.username, u.email, u.email_verified_at IS NOT NULL AS email_verified, u.phone_number, u.avatar,
                u.password_hash, u.disabled_at, u.created_at, r.name AS role,
                ut.secret AS totp_secret, ut.user_id IS NOT NULL AS totp_enabled,
                (SELECT JSON_ARRAYAGG(p.name)
@@ -193,4 +193,8 @@ def _find_user(reader: db.Reader, by: Mapping[str, int | str]) -> db.Row | None:
 def _shown(row: db.Row) -> dict[str, Any]:
     """Return what its owner may see of a user's row."""
     shown = {name: value for name, value in row.items() if name not in HIDDEN}
-    return {**shown, "permissions": sorted(json.loads(row["permissions"] or "[]"))}
+    return {
+        **shown,
+        "permissions": sorted(json.loads(row["permissions"] or "[]")),
+        "avatar": avatars.addresses_of(row["avatar"]),
+    }

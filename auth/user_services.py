@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from auth import address_services, key_services, services, session_services
+from auth import address_services, avatar_services, key_services, services, session_services
 from auth import one_time_services as one_time
 from auth import power_services as powers
 from auth import totp_services as totp
@@ -145,6 +145,7 @@ def anonymise_user(tx: db.Tx, *, actor: CurrentUser, user_id: int) -> None:
         user = _lock_user_tx(tx, user_id)
         powers.require(held, _permissions_of_tx(tx, user["role"]))
     _require_no_open_orders_tx(tx, user_id)
+    avatar_services.name_avatar_tx(tx, user_id=user_id, name=None)
     now = clock.now()
     tx.execute_one(
         """

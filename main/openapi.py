@@ -15,7 +15,7 @@ from flask import current_app
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from utils import web
+from utils import uploads, web
 
 Json = dict[str, Any]
 Mode = Literal["validation", "serialization"]
@@ -49,7 +49,7 @@ PROBLEMS = {
     404: "There is nothing at this address, or it belongs to somebody else.",
     409: "The state of things stands against it; `code` says which, `data` how.",
     413: "The body is too large.",
-    415: "The body is not JSON.",
+    415: "The body is not of a kind that is taken here.",
     422: "Some fields are not valid; `errors` names all of them.",
     429: "Too many requests: wait as long as `Retry-After` says.",
     502: "The provider refused.",
@@ -95,6 +95,21 @@ HEADERS: dict[str, Json] = {
 }
 
 
+UPLOAD: Json = {
+    "required": True,
+    "content": {
+        **{kind: {"schema": {}} for kind in ("image/jpeg", "image/png", "image/webp")},
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": [uploads.FIELD],
+                "properties": {uploads.FIELD: {"type": "string", "contentMediaType": "application/octet-stream"}},
+            }
+        },
+    },
+}
+
+
 def complete(spec: Json) -> Json:
     """Complete the document that APIFlask made; called once, when it is first asked for."""
     models = _Models()
@@ -104,6 +119,8 @@ def complete(spec: Json) -> Json:
         if body := models.reference(known.get("body"), "validation"):
             content = {kind: {"schema": body} for kind in operation["requestBody"]["content"]}
             operation["requestBody"] = {"required": True, "content": content}
+        if hasattr(view, "most_bytes"):
+            operation["requestBody"] = UPLOAD
         for status, answer in operation["responses"].items():
             found = models.reference((known.get("response") or {}).get("schema"), "serialization")
             if found and status.startswith("2"):

@@ -125,6 +125,7 @@ SELECT u.id, u.username, u.email
   FROM users u
  WHERE u.anonymised_at IS NOT NULL
    AND (u.phone_number IS NOT NULL
+        OR u.avatar IS NOT NULL
         OR u.email <> CONCAT('deleted-', u.id, '@deleted.invalid')
         OR EXISTS (SELECT 1 FROM addresses a WHERE a.user_id = u.id)
         OR EXISTS (SELECT 1 FROM account_tokens ac WHERE ac.user_id = u.id)

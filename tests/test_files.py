@@ -38,6 +38,7 @@ def test_what_is_not_standard_library_is_pinned() -> None:
     """An import that requirements.txt does not bring works on one machine only."""
     brought_as = {
         "dotenv": "python-dotenv",
+        "PIL": "pillow",
         "jwt": "flask-jwt-extended",
         "slugify": "python-slugify",
         "yoyo": "yoyo-migrations",

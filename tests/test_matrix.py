@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import config
-from auth import key_services, one_time_services, role_services
+from auth import avatars, key_services, one_time_services, role_services
 from auth.session_services import CurrentUser
 from payments import callback_tokens
 from payments import refund_services as refunds
@@ -50,6 +50,7 @@ class Scene:
     permission: str
     key_id: int
     lost_payment_id: int
+    avatar: str
 
     def path(self, endpoint: Endpoint) -> str:
         """Return an address at which there is something."""
@@ -79,6 +80,7 @@ ADDRESSES: dict[str, Callable[[Scene], str]] = {
     "/api/payments/callbacks/c2b/<token>/validation": _c2b_door("validation"),
     "/api/payments/callbacks/result/<token>": _refund_door("result"),
     "/api/payments/callbacks/timeout/<token>": _refund_door("timeout"),
+    "/pictures/avatars/<name>": lambda scene: f"{avatars.ADDRESS}/{scene.avatar}-{avatars.SMALL}.webp",
     "/api/payments/unallocated/<int:payment_id>/allocate": lambda scene: (
         f"/api/payments/unallocated/{scene.lost_payment_id}/allocate"
     ),
@@ -104,6 +106,7 @@ def set_scene(client: FlaskClient) -> Scene:
         permission=permission["name"],
         key_id=_key_of(owner)["id"],
         lost_payment_id=payment_with(receipt)["id"],
+        avatar=avatars.store(dict.fromkeys(avatars.SIZES.values(), b"")),
     )
 
 

@@ -25,7 +25,7 @@ class ShopError(Exception):
         super().__init__(self.detail)
 
 
-# --- 400, 401, 403, 404, 412, 413, 422
+# --- 400, 401, 403, 404, 412, 413, 415, 422
 
 
 class MalformedRequest(ShopError):
@@ -108,6 +108,22 @@ class NotFound(ShopError):
 class PreconditionFailed(ShopError):
     status, code = 412, "precondition_failed"
     detail = "Somebody changed this since you read it. Read it again and repeat your change."
+
+
+class UploadTooLarge(ShopError):
+    status, code, detail = 413, "upload_too_large", "A file may have at most {limit} bytes."
+
+
+class UnsupportedPicture(ShopError):
+    status, code, detail = 415, "unsupported_picture", "Send a picture as JPEG, PNG or WebP."
+
+
+class BrokenPicture(ShopError):
+    status, code, detail = 422, "broken_picture", "This picture cannot be read. Save it anew, and send it again."
+
+
+class PictureTooLarge(ShopError):
+    status, code, detail = 422, "picture_too_large", "A picture may have at most {limit} pixels. Send a smaller one."
 
 
 class InvalidFields(ShopError):

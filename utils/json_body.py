@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flask import Request
+from flask import Request, current_app
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import UnsupportedMediaType
 
@@ -27,6 +27,17 @@ class StrictJSON(DefaultJSONProvider):
 
 class JsonRequest(Request):
     """A request whose body is an object of whole characters; a POST may leave it out, as all may be optional."""
+
+    @property
+    def max_content_length(self) -> int | None:
+        """Return how large the body may be: as the view says that takes a file, else as the shop's setting does."""
+        view = current_app.view_functions.get(self.endpoint or "")
+        most: int | None = getattr(view, "most_bytes", None)
+        return most or super().max_content_length
+
+    @max_content_length.setter
+    def max_content_length(self, value: int | None) -> None:
+        self._max_content_length = value
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
         """Return the body. Raises MalformedRequest, InvalidFields, and 415 for what was never meant to be JSON."""

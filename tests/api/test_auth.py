@@ -45,6 +45,7 @@ def test_registration_answers_with_the_account_and_tokens_that_work(client: Flas
         "email": "Wanjiku@example.com",
         "email_verified": False,
         "phone_number": "254712345678",
+        "avatar": None,
         "role": "customer",
         "permissions": [],
         "totp_enabled": False,
