@@ -12,6 +12,7 @@ from apiflask import APIFlask
 
 import config
 import extensions
+from admin import handlers as admin_handlers
 from admin import routes as admin_routes
 from auth import address_routes, avatar_routes, key_routes, password_routes, tokens, totp_routes
 from auth import admin_routes as account_admin_routes
@@ -73,6 +74,7 @@ JOBS = [
     *cart_handlers.JOBS,
     *order_handlers.JOBS,
     *payment_handlers.JOBS,
+    *admin_handlers.JOBS,
 ]
 
 # What a script of another origin may read besides the body.
