@@ -12,6 +12,7 @@ from apiflask import APIFlask
 
 import config
 import extensions
+from admin import catalogue_routes, report_routes
 from admin import handlers as admin_handlers
 from admin import routes as admin_routes
 from auth import address_routes, avatar_routes, key_routes, password_routes, tokens, totp_routes
@@ -58,6 +59,8 @@ BLUEPRINTS = [
     review_routes.bp,
     allocation_routes.bp,
     admin_routes.bp,
+    report_routes.bp,
+    catalogue_routes.bp,
 ]
 
 # What happens when something has happened: topic -> handlers, each feature's own table.

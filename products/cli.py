@@ -9,8 +9,8 @@ import click
 from flask.cli import with_appcontext
 
 from products import export_services, import_services
-from products.csv_files import UnreadableFile
 from products.import_services import Summary
+from utils.errors import UnreadableFile
 
 
 @click.group("catalogue")

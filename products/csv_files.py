@@ -6,21 +6,20 @@ A file is never read whole. What cannot be read of it is told by line; the rows 
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 from pydantic import BaseModel, ValidationError
 
 from products.drafts import Image
+from utils import sheets
+from utils.errors import UnreadableFile
 
 LONGEST_CELL = 1_000_000  # characters; more is a quote that was never closed
 DELIMITERS = ",;\t"
-
-
-class UnreadableFile(Exception):
-    """Nothing can be read of this file; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +80,25 @@ class Offer:
             return None
 
 
-def open_file(path: Path) -> TextIO:
-    """Open a file as UTF-8, with or without its mark; bytes that are none are found row by row.
+def open_file(path: Path) -> IO[bytes]:
+    """Open a file. Raises UnreadableFile."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise UnreadableFile(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def decode(file: IO[bytes]) -> TextIO:
+    """Read a file as UTF-8, with or without its mark; bytes that are none are found row by row.
 
     Raises UnreadableFile.
     """
-    try:
-        with path.open("rb") as file:
-            if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-                raise UnreadableFile(f"{path} is UTF-16: save it as CSV in UTF-8.")
-        return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
-    except OSError as error:
-        raise UnreadableFile(f"{path} cannot be read: {error.strerror}.") from None
+    is_utf16 = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
+    file.seek(0)
+    if is_utf16:
+        file.close()
+        raise UnreadableFile("The file is UTF-16: save it as CSV in UTF-8.")
+    return io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def read_rows(lines: Iterable[str]) -> tuple[list[str], Iterator[Row | Problem]]:
@@ -129,7 +135,7 @@ def _row(line: int, cells: list[str], header: list[str]) -> Row | Problem:
         return Problem(line, "holds NUL characters")
     if len(cells) > len(header):
         return Problem(line, f"has {len(cells)} cells under {len(header)} columns", cells[0])
-    return Row(line, dict(zip(header, cells, strict=False)))
+    return Row(line, dict(zip(header, map(sheets.unguard, cells), strict=False)))
 
 
 def whole(text: str) -> int | str:

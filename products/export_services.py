@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from products import category_path_services, duka
-from utils import db
+from utils import db, sheets
 
 AT_A_TIME = 500
 
@@ -17,14 +17,21 @@ AT_A_TIME = 500
 def export_products(file: TextIO) -> int:
     """Write every living product in the duka format and return how many there were."""
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(duka.HEADER)
+    slugs = set()
+    for place, row in enumerate(list_rows()):
+        writer.writerow(map(sheets.guard, row))
+        if place:
+            slugs.add(row[0])
+    return len(slugs)
+
+
+def list_rows() -> Iterator[list[str]]:
+    """Yield the living products as rows of the duka format, with a header."""
+    yield duka.HEADER
     paths = category_path_services.list_paths()
-    count = 0
     for product in _read_products():
         product["category"] = paths.get(product["category_id"], [])
-        writer.writerows(duka.write_rows(product))
-        count += 1
-    return count
+        yield from duka.write_rows(product)
 
 
 def _read_products() -> Iterator[dict[str, Any]]:

@@ -13,22 +13,34 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
+from typing import IO
 
 from products import category_path_services, csv_files, drafts, duka, services, shopify
-from products.csv_files import Offer, Problem, UnreadableFile
+from products.csv_files import Offer, Problem
 from products.drafts import Draft, Variant
-from utils import db
-from utils.errors import ShopError
+from utils import audit, db
+from utils.errors import ShopError, UnreadableFile
 
 FORMATS: Mapping[str, ModuleType] = {"shopify": shopify, "duka": duka}
 WOOCOMMERCE = {"Type", "SKU", "Name", "Regular price"}
 TELL_EVERY = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a product of the file: new, changed, unchanged or refused."""
+
+    line: int
+    product: str
+    rows: int
+    outcome: str
+
+
 @dataclass(slots=True)
 class Summary:
     """What an import did: products by outcome (new, changed, unchanged, refused), rows, and what was not imported."""
 
+    outcomes: list[Outcome] = field(default_factory=list)
     products: Counter[str] = field(default_factory=Counter)
     rows: int = 0
     problems: list[Problem] = field(default_factory=list)
@@ -39,6 +51,14 @@ class Summary:
         return f"{self.products.total()} products: {', '.join(told)}. {self.rows} rows, {reported} reported."
 
 
+class _OnlyTried(Exception):
+    """Undoes a product that was imported to see what would become of it."""
+
+    def __init__(self, outcome: str, problems: list[Problem]) -> None:
+        super().__init__(outcome)
+        self.outcome, self.problems = outcome, problems
+
+
 def import_file(
     path: Path, *, format_name: str | None = None, tell: Callable[[Summary], None] = lambda summary: None
 ) -> Summary:
@@ -46,10 +66,28 @@ def import_file(
 
     Without a format the header tells which one it is.
     """
+    summary = import_stream(csv_files.open_file(path), format_name=format_name, tell=tell)
+    if not summary.products.total() - summary.products["refused"]:
+        raise UnreadableFile("\n".join([*map(str, summary.problems), f"No product of {path} could be imported."]))
+    return summary
+
+
+def import_stream(
+    file: IO[bytes],
+    *,
+    format_name: str | None = None,
+    actor_id: int | None = None,
+    is_trial: bool = False,
+    tell: Callable[[Summary], None] = lambda summary: None,
+) -> Summary:
+    """Import a file that was opened, and close it; a trial undoes each product again, and tells what would become of it.
+
+    Raises UnreadableFile.
+    """
     summary = Summary()
     lines: dict[str, int] = {}
-    with csv_files.open_file(path) as file:
-        header, rows = csv_files.read_rows(file)
+    with csv_files.decode(file) as text:
+        header, rows = csv_files.read_rows(text)
         for offer in _format_of(header, format_name).read(rows):
             if isinstance(offer, Problem):
                 summary.rows += 1
@@ -59,14 +97,23 @@ def import_file(
             if lines.setdefault(offer.slug, offer.line) != offer.line:
                 offer.fields = {}
                 offer.report(offer.line, f"has the same slug as the product of line {lines[offer.slug]}")
-            summary.products[_import_offer(offer)] += 1
+            outcome = _import_offer(offer, actor_id, is_trial)
+            summary.products[outcome] += 1
+            summary.outcomes.append(Outcome(offer.line, offer.slug, offer.rows, outcome))
             summary.problems += offer.problems
             if summary.products.total() % TELL_EVERY == 0:
                 tell(summary)
     summary.problems.sort(key=lambda problem: problem.line)
-    if not summary.products.total() - summary.products["refused"]:
-        raise UnreadableFile("\n".join([*map(str, summary.problems), f"No product of {path} could be imported."]))
+    if actor_id is not None and not is_trial:
+        record_import(summary=summary, actor_id=actor_id)
     return summary
+
+
+@db.in_transaction
+def record_import(tx: db.Tx, *, summary: Summary, actor_id: int) -> None:
+    """Note in the audit log who imported, and what it came to."""
+    told = {**summary.products, "rows": summary.rows}
+    audit.record_tx(tx, action="catalogue.imported", actor_id=actor_id, target="catalogue", after=told)
 
 
 def _format_of(header: list[str], name: str | None) -> ModuleType:
@@ -80,12 +127,14 @@ def _format_of(header: list[str], name: str | None) -> ModuleType:
     raise UnreadableFile(f"The first line must name the columns {wanted}; it names {', '.join(header)[:200]}.")
 
 
-def _import_offer(offer: Offer) -> str:
+def _import_offer(offer: Offer, actor_id: int | None, is_trial: bool) -> str:
     """Import one product and return the outcome; a domain error refuses it, and the file goes on."""
     if not offer.fields:
         return "refused"
     try:
-        outcome, problems = _import_one(offer=offer)
+        outcome, problems = _import_one(offer=offer, actor_id=actor_id, is_trial=is_trial)
+    except _OnlyTried as tried:
+        outcome, problems = tried.outcome, tried.problems
     except ShopError as error:
         told = "; ".join(f"{name}: {message}" for name, message in error.fields.items())
         offer.report(offer.line, f"{told or error.detail} (none of its {offer.rows} rows is imported)")
@@ -95,7 +144,14 @@ def _import_offer(offer: Offer) -> str:
 
 
 @db.in_transaction
-def _import_one(tx: db.Tx, *, offer: Offer) -> tuple[str, list[Problem]]:
+def _import_one(tx: db.Tx, *, offer: Offer, actor_id: int | None, is_trial: bool) -> tuple[str, list[Problem]]:
+    outcome, problems = _import_one_tx(tx, offer=offer, actor_id=actor_id)
+    if is_trial:
+        raise _OnlyTried(outcome, problems)
+    return outcome, problems
+
+
+def _import_one_tx(tx: db.Tx, *, offer: Offer, actor_id: int | None) -> tuple[str, list[Problem]]:
     """Write a product as the file wants it. Return the outcome, and the rows that could not be used."""
     standing = tx.fetch_one(
         """
@@ -112,13 +168,13 @@ def _import_one(tx: db.Tx, *, offer: Offer) -> tuple[str, list[Problem]]:
         return "refused", [*problems, Problem(offer.line, "has no variant that can be used", offer.slug)]
     if product_id is None:
         wanted = _draft_tx(tx, offer, variants)
-        services.create_product_tx(tx, draft=wanted, slug=offer.slug, actor_id=None)
+        services.create_product_tx(tx, draft=wanted, slug=offer.slug, actor_id=actor_id)
         return "new", problems
     current = services.read_draft_tx(tx, product_id=product_id)
     variants = _recognised(variants, current, keep_all=bool(offer.problems or problems))
     wanted = _draft_tx(tx, offer, variants, otherwise_in=current.category)
     changed = services.write_difference_tx(
-        tx, product_id=product_id, current=current, wanted=wanted, reason="import", actor_id=None
+        tx, product_id=product_id, current=current, wanted=wanted, reason="import", actor_id=actor_id
     )
     return "changed" if changed else "unchanged", problems
 

@@ -135,6 +135,12 @@ class LinkSpent(ShopError):
     detail = "This link was used before, is too old, or is none of ours. Ask for a new mail."
 
 
+class UnreadableFile(ShopError):
+    """Nothing can be read of this file; the message says why and what to do."""
+
+    status, code = 422, "unreadable_file"
+
+
 class VariantRequired(ShopError):
     status, code, detail = 422, "variant_required", "This product comes in several variants; send variant_id."
 
