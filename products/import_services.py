@@ -80,7 +80,7 @@ def import_stream(
     is_trial: bool = False,
     tell: Callable[[Summary], None] = lambda summary: None,
 ) -> Summary:
-    """Import a file that was opened, and close it; a trial undoes each product again, and tells what would become of it.
+    """Import a file that was opened, and close it. A trial undoes each product again: it only tells what would be.
 
     Raises UnreadableFile.
     """
