@@ -5,6 +5,11 @@ from __future__ import annotations
 from string import Template
 
 LETTERS = {
+    "account.api_key_created": (
+        "A new API key for your account",
+        "An API key was just made for your account $username. A program that has it may do some of what you may.\n\n"
+        "If that was not you, revoke it, and change your password at once: $shop/forgot-password",
+    ),
     "account.email_changed": (
         "Your account has another e-mail address",
         "The e-mail address of your account $username was just changed; this is the last mail to this one.\n\n"
@@ -14,6 +19,12 @@ LETTERS = {
         "Somebody tries to guess your password",
         "Too many wrong passwords were tried for your account $username, so nobody can log in to it for a while.\n\n"
         "If that was you: wait, or ask for a new password. If not, there is nothing to do: nobody got in.",
+    ),
+    "account.new_login": (
+        "A new log-in to your account",
+        "Somebody, hopefully you, logged in to your account $username from a device or a place that we have not seen"
+        " before:\n\n$device, at $address\n\n"
+        "If that was not you, change your password at once: $shop/forgot-password",
     ),
     "account.password_changed": (
         "Your password was changed",
@@ -54,6 +65,27 @@ LETTERS = {
     ),
 }
 """Subject and text of each; what stands behind a $ is filled in."""
+
+NOTICES = {
+    "account.api_key_created": "If that was not you, revoke it, and change your password at once.",
+    "account.email_changed": "From now on we write to $email. If that was not you, change your password at once.",
+    "account.locked": "Too many wrong passwords were tried, so nobody could log in for a while. Nobody got in.",
+    "account.new_login": "$device, at $address. If that was not you, change your password at once.",
+    "account.password_changed": "All other devices were logged out. If that was not you, ask for a new one at once.",
+    "account.recovery_code_used": "$left are left. If that was not you, change your password at once.",
+    "account.token_reused": "$device, at $address. If you do not know that device, change your password.",
+    "account.totp_enabled": "A log-in needs a code of your authenticator from now on.",
+    "account.totp_ended": "A log-in needs no code any more. If that was not you, change your password at once.",
+}
+"""What the shop says inside of it, under the subject of the mail."""
+
+ALWAYS_MAILED = {topic for topic in NOTICES if topic not in ("account.api_key_created", "account.new_login")}
+"""Mails that are sent whatever was wished: who takes an account over could else keep its owner from hearing of it."""
+
+
+def write_notice(topic: str, **facts: object) -> tuple[str, str]:
+    """Return the title and the text of a notification."""
+    return LETTERS[topic][0], Template(NOTICES[topic]).substitute(facts)
 
 
 def write(name: str, **facts: object) -> tuple[str, str]:

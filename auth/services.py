@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from auth import avatars, passwords, session_services, totp_services
+from auth import avatars, device_services, passwords, session_services, totp_services
 from auth import lockout_services as lockout
 from utils import audit, clock, db, outbox
 from utils.errors import EmailTaken, InvalidCredentials, InvalidTotp, NotFound, TotpRequired, UsernameTaken
@@ -125,6 +125,7 @@ def _enter(tx: db.Tx, *, found: db.Row, totp: str, device: str, address: str) ->
         totp_services.spend_code_tx(tx, user_id=found["id"], sealed_secret=found["totp_secret"], code=totp)
     lockout.clear_tx(tx, user_id=found["id"])
     opened = session_services.open_session_tx(tx, user_id=found["id"], device=device, address=address)
+    device_services.tell_of_new_device_tx(tx, user_id=found["id"], session_id=opened["session_id"])
     return {"user": _shown(found), **opened}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from auth import address_services, avatar_services, key_services, services, session_services
+from auth import address_services, avatar_services, key_services, notification_services, services, session_services
 from auth import one_time_services as one_time
 from auth import power_services as powers
 from auth import totp_services as totp
@@ -168,6 +168,7 @@ def anonymise_user(tx: db.Tx, *, actor: CurrentUser, user_id: int) -> None:
     session_services.forget_devices_tx(tx, user_id=user_id)
     one_time.forget_tx(tx, user_id=user_id)
     address_services.forget_all_tx(tx, user_id=user_id)
+    notification_services.forget_all_tx(tx, user_id=user_id)
     totp.forget_tx(tx, user_id=user_id)
     key_services.revoke_all_tx(tx, user_id=user_id)
     audit.record_tx(tx, action="user.anonymised", actor_id=actor.id, target=f"user:{user_id}")

@@ -5,13 +5,27 @@ The worker also sweeps over unpaid orders.
 
 from __future__ import annotations
 
+from auth import notification_services as notifications
+from auth import preference_services as preferences
 from orders import mail_services, privacy_services, services
 from utils import mail, outbox, worker
 
 
 def tell_customer(event: outbox.Event) -> None:
-    """Mail the customer what happened to the order."""
+    """Tell the customer what happened to the order, in the shop and by mail, as wished; a guest by mail."""
     letter = mail_services.write_letter(topic=event.topic, **event.payload)
+    if letter.user_id is not None:
+        notifications.notify(
+            event_id=event.id,
+            user_id=letter.user_id,
+            group=letter.group,
+            topic=event.topic,
+            title=letter.subject,
+            text=letter.notice,
+            order_id=event.payload["order_id"],
+        )
+        if not preferences.wants_mail(user_id=letter.user_id, group=letter.group):
+            return
     mail.send(key=f"{event.topic}-{event.id}", to=letter.to, subject=letter.subject, text=letter.text)
 
 

@@ -39,14 +39,28 @@ LETTERS = {
 }
 """Subject and text for each topic that the customer is told of."""
 
+NOTICES = {
+    "order.placed": ("orders", "We have your order over {currency} {total}."),
+    "order.paid": ("payments", "We have received {currency} {paid}. Asante! M-Pesa receipt: {receipt}"),
+    "order.shipped": ("delivery", "Your order has left our house. Tracking number: {tracking_number}"),
+    "order.delivered": ("delivery", "Your order has arrived. Karibu tena!"),
+    "order.revived": ("orders", "Your money came late, and what you ordered was still here: the order stands again."),
+    "order.cancelled": ("orders", "Paid so far: {currency} {paid}; what was paid is given back."),
+    "order.refunded": ("payments", "Receipt: {refund_receipt}"),
+}
+"""What the shop says inside of it, under the subject of the mail, and which group of topics it belongs to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A mail, ready to be sent."""
+    """A mail, ready to be sent; and the notice that goes with it, for a customer who has an account."""
 
     to: str
     subject: str
     text: str
+    user_id: int | None
+    group: str
+    notice: str
 
 
 def write_letter(*, topic: str, order_id: int, **told: str) -> Letter:
@@ -54,7 +68,8 @@ def write_letter(*, topic: str, order_id: int, **told: str) -> Letter:
     reader = db.reading()
     order = reader.require_one(
         """
-        SELECT o.number, o.email, o.currency, o.total, o.paid, COALESCE(o.tracking_number, '-') AS tracking_number,
+        SELECT o.user_id, o.number, o.email, o.currency, o.total, o.paid,
+               COALESCE(o.tracking_number, '-') AS tracking_number,
                COALESCE((SELECT MAX(p.receipt)
                            FROM payments p
                           WHERE p.order_id = o.id
@@ -77,4 +92,12 @@ def write_letter(*, topic: str, order_id: int, **told: str) -> Letter:
     lines = "\n".join(f"{item['quantity']} x {item['name']}  {money.text(item['line_total'])}" for item in items)
     facts = {**order, "total": money.text(order["total"]), "paid": money.text(order["paid"]), "lines": lines, **told}
     subject, text = LETTERS[topic]
-    return Letter(order["email"], subject.format(**facts), text.format(**facts) + "\n\nDuka\n")
+    group, notice = NOTICES[topic]
+    return Letter(
+        to=order["email"],
+        subject=subject.format(**facts),
+        text=text.format(**facts) + "\n\nDuka\n",
+        user_id=order["user_id"],
+        group=group,
+        notice=notice.format(**facts),
+    )

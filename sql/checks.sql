@@ -127,6 +127,8 @@ SELECT u.id, u.username, u.email
    AND (u.phone_number IS NOT NULL
         OR u.avatar IS NOT NULL
         OR u.email <> CONCAT('deleted-', u.id, '@deleted.invalid')
+        OR EXISTS (SELECT 1 FROM notifications n WHERE n.user_id = u.id)
+        OR EXISTS (SELECT 1 FROM notification_preferences np WHERE np.user_id = u.id)
         OR EXISTS (SELECT 1 FROM addresses a WHERE a.user_id = u.id)
         OR EXISTS (SELECT 1 FROM account_tokens ac WHERE ac.user_id = u.id)
         OR EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = u.id AND (s.device <> '' OR s.address <> '')));

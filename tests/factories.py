@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from auth import address_services
+from auth import address_services, notification_services
 from auth.address_schemas import AddressIn
 from orders import checkout_services
 from orders import services as orders
@@ -163,6 +163,15 @@ def make_address(user: User, **fields: Any) -> dict[str, Any]:
     """Save an address by the shop's own verb."""
     address = AddressIn.model_validate({**ADDRESS, **fields})
     return address_services.create_address(user_id=user.id, **address.model_dump())
+
+
+def make_notification(user: User, *, event_id: int | None = None, **told: Any) -> int:
+    """Tell somebody something by the shop's own verb, and return the notification's id."""
+    told = {"group": "orders", "topic": "order.placed", "title": "Your order", "text": "We have it.", **told}
+    notification_services.notify(event_id=event_id or next(_numbers), user_id=user.id, **told)
+    page = notification_services.list_notifications(user_id=user.id, unread=False, limit=1, cursor=None)
+    made: int = page.items[0]["id"]
+    return made
 
 
 def make_order(user: User, *lines: tuple[Variant, int], method: str = "mpesa", **fields: Any) -> Order:

@@ -25,7 +25,7 @@ from payments import refund_services as refunds
 from products import category_services
 from tests.api.test_roles import actor_of
 from tests.c2b import confirm, payment_with
-from tests.factories import User, make_address, make_order, make_product, make_user, settle
+from tests.factories import User, make_address, make_notification, make_order, make_product, make_user, settle
 from tests.surfing import csrf_headers
 from tests.walk import Endpoint, Shop, endpoints_of, log_in
 from utils.idempotency import Claim
@@ -124,6 +124,7 @@ def _shop_of(client: FlaskClient, owner: User, headers: dict[str, str], admin: C
         variant_id=product.variant.id,
         item_id=cart["items"][0]["id"],
         address_id=make_address(owner)["id"],
+        notification_id=make_notification(owner),
         order_id=order.id,
         paid_order_id=paid_order.id,
         payment_id=payment_id,

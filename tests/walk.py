@@ -20,7 +20,16 @@ from werkzeug.test import TestResponse
 
 from auth import one_time_services
 from payments import callback_tokens
-from tests.factories import PASSWORD, Product, User, make_address, make_order, make_product, make_user
+from tests.factories import (
+    PASSWORD,
+    Product,
+    User,
+    make_address,
+    make_notification,
+    make_order,
+    make_product,
+    make_user,
+)
 from utils import db, web
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id", "errors", "data"}
@@ -69,6 +78,7 @@ GOOD: dict[str, Callable[[Shop], dict[str, Any]]] = {
         "note": "leave it at the gate",
         "items": [{"variant_id": shop.variant_id, "quantity": 1}],
     },
+    "PreferencesIn": lambda shop: {"orders": {"by_mail": False}, "security": {"in_app": True, "by_mail": False}},
     "PermissionChange": lambda shop: {"description": "Sell at the counter"},
     "PermissionIn": lambda shop: {"name": "counter:sell", "description": "Sell at the counter"},
     "ProductFields": lambda shop: {"name": "Another name", "price": "120.00", "compare_at_price": "150.00"},
@@ -93,6 +103,7 @@ PLACES: dict[str, Callable[[Shop], object]] = {
     "item_id": lambda shop: shop.item_id,
     "key_id": lambda shop: 10**12,
     "key": lambda shop: shop.edited.slug,
+    "notification_id": lambda shop: shop.notification_id,
     "order_id": lambda shop: shop.order_id,
     "payment_id": lambda shop: shop.payment_id,
     "product_id": lambda shop: shop.edited.id,
@@ -126,7 +137,17 @@ COUNTING = {
     name: {"audit_log", "login_locks", "outbox_events"}
     for name in ("DELETE /api/auth/totp", "POST /api/auth/change-password", "POST /api/auth/login")
 }
-PRIVATE = {"address_id", "item_id", "order_id", "payment_id", "product_id", "refund_id", "user_id", "variant_id"}
+PRIVATE = {
+    "address_id",
+    "item_id",
+    "notification_id",
+    "order_id",
+    "payment_id",
+    "product_id",
+    "refund_id",
+    "user_id",
+    "variant_id",
+}
 
 
 @dataclass(frozen=True)
@@ -140,6 +161,7 @@ class Shop:
     variant_id: int
     item_id: int
     address_id: int
+    notification_id: int
     order_id: int
     paid_order_id: int
     payment_id: int
@@ -168,6 +190,7 @@ def open_shop(client: FlaskClient) -> Shop:
         variant_id=product.variant.id,
         item_id=cart["items"][0]["id"],
         address_id=make_address(admin)["id"],
+        notification_id=make_notification(admin),
         order_id=order.id,
         paid_order_id=paid_order.id,
         payment_id=payment["id"],
