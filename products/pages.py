@@ -1,40 +1,82 @@
-"""The pages of the catalogue: the shelf, by category or by words."""
+"""The pages of the catalogue: the shop's front, its shelves, and each product."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
 from apiflask import APIBlueprint
-from flask import render_template, url_for
-from pydantic import BaseModel, Field, StringConstraints
+from flask import Response, redirect, render_template, request, url_for
 
-from products import category_services, schemas, search_services
+from auth.decorators import optional_login
+from products import browsing, category_services, linked_data, page_services, search_services
+from products.browsing import Looking
 
 bp = APIBlueprint("shop", __name__, enable_openapi=False)
 
+FRESH = 12
 SHOWN = 24
 
 
-class Shelf(BaseModel):
-    """What is looked at; an unknown parameter of a page's address is nobody's mistake."""
-
-    category: Annotated[str, Field(max_length=120)] | None = None
-    q: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
-    cursor: Annotated[str, Field(max_length=1000)] | None = None
-
-
 @bp.get("/")
-@bp.input(Shelf, location="query", arg_name="shelf")
-def home(shelf: Shelf) -> str:
-    """Show a shelf of the shop."""
-    categories = category_services.list_categories()
-    filters = search_services.filters_of(category=shelf.category, q=shelf.q)
-    page = search_services.list_products(filters=filters, limit=SHOWN, cursor=shelf.cursor)
-    products = schemas.ProductList.model_construct(items=page.items, next_cursor=page.next_cursor)
-    name = next((node["name"] for node in categories if node["slug"] == shelf.category), shelf.category)
-    heading = f"“{shelf.q}”" if shelf.q else name or "Fresh on the shelf"
-    here = shelf.model_dump(exclude_none=True, exclude={"cursor"})
-    next_url = url_for("shop.home", **here, cursor=page.next_cursor)
+@optional_login
+def home() -> str:
+    """Show the front of the shop: what kinds of things there are, and what is new."""
     return render_template(
-        "products/home.html", categories=categories, heading=heading, products=products, next_url=next_url, **here
+        "products/home.html",
+        categories=category_services.list_categories(),
+        products=search_services.list_products(limit=FRESH).items,
+    )
+
+
+@bp.get("/search")
+@optional_login
+@bp.input(Looking, location="query", arg_name="looking")
+def search(looking: Looking) -> str:
+    """Show what is found by words, or everything."""
+    return _list(looking, category=looking.category)
+
+
+@bp.get("/categories/<slug>")
+@optional_login
+@bp.input(Looking, location="query", arg_name="looking")
+def show_category(slug: str, looking: Looking) -> str:
+    """Show a shelf: a category with all below it."""
+    return _list(looking, category=slug, shelf=category_services.get_category(slug=slug))
+
+
+@bp.get("/products/<key>")
+@optional_login
+def show_product(key: str) -> str | Response:
+    """Show a product; by its id, lead to the address that has its name."""
+    product = page_services.get_product(key=key)
+    if key != product["slug"]:
+        return redirect(url_for("shop.show_product", key=product["slug"]), 301)  # type: ignore[return-value]
+    page = url_for("shop.show_product", key=key, _external=True)
+    return render_template(
+        "products/product.html",
+        product=product,
+        page=page,
+        summary=linked_data.summary_of(product),
+        linked_data=linked_data.describe(product, page=page),
+    )
+
+
+def _list(looking: Looking, *, category: str | None, shelf: dict[str, Any] | None = None) -> str:
+    options = browsing.options_of(looking, request.args.getlist)
+    filters = browsing.filters_of(looking, options, category=category)
+    page = search_services.list_products(filters=filters, sort=looking.sort, limit=SHOWN, cursor=looking.cursor)
+    total, is_capped = search_services.count_products(filters=filters)
+    return render_template(
+        "products/list.html",
+        q=looking.q,
+        looking=looking,
+        options=options,
+        here=browsing.here_of(request.path, looking, options),
+        shelf=shelf,
+        products=page.items,
+        next_cursor=page.next_cursor,
+        total=total,
+        is_capped=is_capped,
+        facets=browsing.count_facets(filters),
+        sorts=browsing.sorts_of(looking),
     )

@@ -32,6 +32,7 @@ POLICY = {
     "frame-ancestors": "'none'",
     "report-uri": "/csp-reports",
 }
+POLICY_TEXT = "; ".join(f"{name} {rule}" for name, rule in POLICY.items())
 HEADERS = {
     "Cache-Control": "private, no-cache",  # it may name its reader: in no shared cache, and asked for anew each time
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -53,19 +54,12 @@ def init_app(app: Flask) -> None:
 
 def protect(response: Response) -> Response:
     """Tell the browser what this page may do, and send it small."""
-    rules = POLICY | g.get("page_policy", {})
-    policy = "; ".join(f"{name} {rule}" for name, rule in rules.items())
-    response.headers["Content-Security-Policy"] = policy.replace("{nonce}", csp_nonce())
+    response.headers["Content-Security-Policy"] = POLICY_TEXT.format(nonce=csp_nonce())
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = STRICT_TRANSPORT
     return compression.pack_page(response)
-
-
-def allow(**rules: str) -> None:
-    """Let the page at hand do more than others: `allow(style_src="'self' 'unsafe-inline'")`."""
-    g.page_policy = {name.replace("_", "-"): rule for name, rule in rules.items()}
 
 
 def csp_nonce() -> str:

@@ -4,8 +4,14 @@ export function csrfToken() {
   return document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 }
 
+// An address that is pushed tells what was chosen, not what was left open.
+function leaveOutEmpty(parameters) {
+  for (const [name, value] of Object.entries(parameters)) if (value === "") delete parameters[name];
+}
+
 document.addEventListener("htmx:configRequest", (event) => {
   event.detail.headers["X-CSRF-Token"] = csrfToken();
+  if (event.detail.verb === "get") leaveOutEmpty(event.detail.parameters);
 });
 // A form with a mistake comes back as 422, to be shown like any other answer.
 document.addEventListener("htmx:beforeSwap", (event) => {

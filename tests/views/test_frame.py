@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 import config
+from tests.html import Html
 from tests.surfing import csrf_headers
 from tests.walk import endpoints_of
 from utils import pages
@@ -32,18 +32,6 @@ REPORT = {
 NOT_PAGES = {"/health", "/metrics", "/openapi.json", "/ready", "/static/<path:filename>"}
 
 
-class Tags(HTMLParser):
-    """The tags of a page with their attributes."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-
 def policy_of(answer: Any) -> dict[str, str]:
     rules = answer.headers["Content-Security-Policy"].split("; ")
     return {name: rule for name, _, rule in (rule.partition(" ") for rule in rules)}
@@ -56,7 +44,7 @@ def policy_of(answer: Any) -> dict[str, str]:
 def test_only_scripts_with_the_word_of_this_answer_run(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
     nonce = policy_of(answer)["script-src"].removeprefix("'nonce-").removesuffix("'")
-    scripts = [attributes for tag, attributes in Tags(answer.text).found if tag == "script"]
+    scripts = [attributes for tag, attributes in Html(answer.text).found if tag == "script"]
     assert scripts
     assert [script["nonce"] for script in scripts] == [nonce] * len(scripts)
     assert nonce not in client.get(path).headers["Content-Security-Policy"]
@@ -81,7 +69,7 @@ def test_a_page_may_do_nothing_that_it_need_not(client: FlaskClient, path: str) 
 
 def test_no_page_has_a_script_style_or_handler_in_its_text(client: FlaskClient) -> None:
     for path in ("/", "/design", "/docs", "/nothing-here"):
-        for tag, attributes in Tags(client.get(path).text).found:
+        for tag, attributes in Html(client.get(path).text).found:
             assert tag != "style"
             assert tag != "script" or attributes["src"]
             assert not [name for name in attributes if name.startswith("on") or name == "style"], (path, tag)
@@ -188,7 +176,7 @@ def test_what_is_not_under_static_is_not_found(client: FlaskClient, path: str) -
 
 def test_no_script_keeps_the_page_waiting(client: FlaskClient) -> None:
     for path in ("/", "/design", "/docs"):
-        for tag, attributes in Tags(client.get(path).text).found:
+        for tag, attributes in Html(client.get(path).text).found:
             assert tag != "script" or "defer" in attributes or attributes.get("type") == "module", path
 
 
