@@ -124,12 +124,12 @@ def clear_cart(tx: db.Tx, *, owner: owners.Owner) -> dict[str, Any]:
 # --- what orders do, in their transaction
 
 
-def lock_items_tx(tx: db.Tx, *, user_id: int) -> list[db.Row]:
-    """Lock the customer's cart and return its lines, `variant_id` and `quantity`, by ascending variant.
+def lock_items_tx(tx: db.Tx, *, owner: owners.Owner) -> list[db.Row]:
+    """Lock the owner's cart and return its lines, `variant_id` and `quantity`, by ascending variant.
 
     Lines whose variant is deleted or sold out are among them: who orders them must be told.
     """
-    cart_id = owners.lock_cart_tx(tx, owner=owners.Owner(user_id=user_id))
+    cart_id = owners.lock_cart_tx(tx, owner=owner)
     if cart_id is None:
         return []
     return tx.fetch_all(
@@ -143,17 +143,16 @@ def lock_items_tx(tx: db.Tx, *, user_id: int) -> list[db.Row]:
     )
 
 
-def empty_tx(tx: db.Tx, *, user_id: int) -> None:
-    """Take everything out of the customer's cart, which `lock_items_tx` has locked."""
+def empty_tx(tx: db.Tx, *, owner: owners.Owner) -> None:
+    """Take everything out of the owner's cart, which `lock_items_tx` has locked."""
     tx.execute(
-        """
-        DELETE FROM cart_items
-         WHERE cart_id = (SELECT c.id FROM carts c WHERE c.user_id = %(user_id)s)
-        """,
-        {"user_id": user_id},
+        "DELETE FROM cart_items WHERE cart_id = (SELECT c.id FROM carts c {where})",
+        where=db.where(owners.CARTS, owner.key),
     )
     tx.execute(
-        "UPDATE carts SET updated_at = %(now)s WHERE user_id = %(user_id)s", {"user_id": user_id, "now": clock.now()}
+        "UPDATE carts c SET c.updated_at = %(now)s {where}",
+        {"now": clock.now()},
+        where=db.where(owners.CARTS, owner.key),
     )
 
 

@@ -2,27 +2,31 @@
 
 Writes orders, order_items and the first event; takes the stock through products, empties the cart through cart.
 Locks the cart first and the variants last, just before COMMIT: the hot rows are held for as short as can be.
+A page has a key of its own, under which at most one order is placed however often it is sent; who knows the key may
+see the order, so it is kept as a hash.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, cast
 
 import config
 from auth import address_services as addresses
+from cart import owner_services as carts
 from cart import services as cart
 from orders import pricing, services, states
 from orders.pricing import NOTHING
 from orders.schemas import Address, Order, OrderIn
 from products import stock_services as stock
 from utils import clock, db, idempotency, money, outbox
-from utils.errors import CartEmpty, DatabaseBusy, InvalidFields, OutOfStock, PriceChanged
+from utils.errors import CartEmpty, CheckoutSpent, DatabaseBusy, InvalidFields, NotFound, OutOfStock, PriceChanged
 
 # No 0/O, 1/I/L, 5/S, 2/Z, U/V: the customer types it on a phone. 24 letters to the tenth: nobody guesses one.
 NUMBER_ALPHABET = "34679ABCDEFGHJKMNPQRTWXY"
@@ -35,19 +39,34 @@ class _NumberTaken(Exception):
     """Two orders drew the same number; the next draw settles it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """Who orders: a customer, or else the guest who holds the token of the cart."""
+
+    email: str
+    user_id: int | None = None
+    cart_token: str | None = None
+
+    @property
+    def cart(self) -> carts.Owner:
+        return carts.Owner(user_id=self.user_id, token=self.cart_token)
+
+
 @db.in_transaction
-def place_order(tx: db.Tx, *, user_id: int, email: str, request: OrderIn, claim: idempotency.Claim) -> Order:
-    """Turn the customer's cart (or `request.items`) into an order and return it.
+def place_order(
+    tx: db.Tx, *, buyer: Buyer, request: OrderIn, claim: idempotency.Claim, checkout_key: str | None = None
+) -> Order:
+    """Turn the buyer's cart (or `request.items`) into an order and return it.
 
     Raises CartEmpty, OutOfStock with every short line, PriceChanged when the total is not `expected_total`, NotFound
-    for an address that is not in the customer's book, and InvalidFields. The answer is kept under the claim in this
-    same transaction.
+    for an address that is not in the customer's book, CheckoutSpent when there is an order under this key, and
+    InvalidFields. The answer is kept under the claim in this same transaction.
     """
     if request.payment_method == "mock" and config.current().is_production:
         raise InvalidFields(fields=MOCK_NOT_HERE)
     from_cart = request.items is None
     wanted = (
-        cart.lock_items_tx(tx, user_id=user_id) if from_cart else [line.model_dump() for line in request.items or []]
+        cart.lock_items_tx(tx, owner=buyer.cart) if from_cart else [line.model_dump() for line in request.items or []]
     )
     if not wanted:
         raise CartEmpty
@@ -56,22 +75,42 @@ def place_order(tx: db.Tx, *, user_id: int, email: str, request: OrderIn, claim:
     if request.expected_total is not None and request.expected_total != totals.total:
         raise PriceChanged(total=money.text(totals.total))
 
-    address = _address_tx(tx, user_id=user_id, request=request)
-    row = _insert_order_tx(tx, user_id=user_id, email=email, request=request, address=address, totals=totals)
+    address = _address_tx(tx, user_id=buyer.user_id, request=request)
+    key = hash_key(checkout_key) if checkout_key else None
+    row = _insert_order_tx(tx, buyer=buyer, key=key, request=request, address=address, totals=totals)
     order = Order.model_validate({**row, "items": lines})
     _insert_items_tx(tx, order_id=order.id, lines=lines)
-    services.add_event_tx(tx, order_id=order.id, name="order.placed", to_status=order.status, actor_id=user_id)
+    services.add_event_tx(tx, order_id=order.id, name="order.placed", to_status=order.status, actor_id=buyer.user_id)
     outbox.stage_tx(tx, "order.placed", order_id=order.id)
     if from_cart:
-        cart.empty_tx(tx, user_id=user_id)
+        cart.empty_tx(tx, owner=buyer.cart)
     idempotency.keep_tx(tx, claim, status_code=201, body=order.model_dump_json())
     stock.take_tx(
         tx,
         order_id=order.id,
         lines=[stock.StockLine(line["variant_id"], line["quantity"]) for line in lines],
-        actor_id=user_id,
+        actor_id=buyer.user_id,
     )
     return order
+
+
+def find_placed_order(*, checkout_key: str, user_id: int | None) -> int | None:
+    """Return the id of the order that was placed under this key, by this customer or, with None, by a guest."""
+    order_id: int | None = db.reading().fetch_value(
+        """
+        SELECT o.id
+          FROM orders o
+         WHERE o.checkout_key = %(key)s
+           AND o.user_id <=> %(user_id)s
+        """,
+        {"key": hash_key(checkout_key), "user_id": user_id},
+    )
+    return order_id
+
+
+def hash_key(checkout_key: str) -> str:
+    """Return what is stored of a page's key: who reads the table cannot open guests' orders."""
+    return hashlib.sha256(checkout_key.encode()).hexdigest()
 
 
 def _price_lines_tx(tx: db.Tx, wanted: Sequence[db.Row]) -> list[dict[str, Any]]:
@@ -102,10 +141,12 @@ def _price_lines_tx(tx: db.Tx, wanted: Sequence[db.Row]) -> list[dict[str, Any]]
     ]
 
 
-def _address_tx(tx: db.Tx, *, user_id: int, request: OrderIn) -> dict[str, Any]:
+def _address_tx(tx: db.Tx, *, user_id: int | None, request: OrderIn) -> dict[str, Any]:
     """Return where the order goes, to be kept with it: what was written, or a copy out of the address book."""
     if request.shipping_address is not None:
         return request.shipping_address.model_dump(exclude_none=True)
+    if user_id is None:
+        raise NotFound(what="address")
     address_id = cast(int, request.address_id)  # OrderIn has one or the other
     saved = addresses.get_address_tx(tx, user_id=user_id, address_id=address_id)
     return Address.model_validate({name: saved[name] or None for name in Address.model_fields}).model_dump(
@@ -114,16 +155,17 @@ def _address_tx(tx: db.Tx, *, user_id: int, request: OrderIn) -> dict[str, Any]:
 
 
 def _insert_order_tx(
-    tx: db.Tx, *, user_id: int, email: str, request: OrderIn, address: dict[str, Any], totals: pricing.Totals
+    tx: db.Tx, *, buyer: Buyer, key: str | None, request: OrderIn, address: dict[str, Any], totals: pricing.Totals
 ) -> dict[str, Any]:
-    """Insert the order under a fresh number and return its row."""
+    """Insert the order under a fresh number and return its row. Raises CheckoutSpent."""
     now = clock.now()
     status = states.FIRST[request.payment_method]
     window = timedelta(seconds=config.current().ORDER_PAYMENT_WINDOW_SECONDS)
     row: dict[str, Any] = {
         **asdict(totals),
-        "user_id": user_id,
-        "email": email,
+        "user_id": buyer.user_id,
+        "checkout_key": key,
+        "email": buyer.email,
         "phone_number": request.phone_number,
         "status": status,
         "payment_status": "unpaid",
@@ -136,18 +178,19 @@ def _insert_order_tx(
     }
     for _ in range(NUMBER_DRAWS):
         row["number"] = draw_number()
-        with suppress(_NumberTaken), db.naming({"uq_orders_number": _NumberTaken}):
+        taken = {"uq_orders_number": _NumberTaken, "uq_orders_checkout_key": CheckoutSpent}
+        with suppress(_NumberTaken), db.naming(taken):
             row["id"] = tx.insert(
                 """
                 INSERT INTO orders
-                    (number, user_id, email, phone_number, status, payment_status, payment_method, currency,
-                     subtotal, discount, shipping, rounding, tax_included, total,
+                    (number, user_id, checkout_key, email, phone_number, status, payment_status, payment_method,
+                     currency, subtotal, discount, shipping, rounding, tax_included, total,
                      shipping_address, note, created_at, updated_at, expires_at)
                 VALUES
-                    (%(number)s, %(user_id)s, %(email)s, %(phone_number)s, %(status)s, %(payment_status)s,
-                     %(payment_method)s, %(currency)s, %(subtotal)s, %(discount)s, %(shipping)s, %(rounding)s,
-                     %(tax_included)s, %(total)s, %(shipping_address)s, %(note)s, %(created_at)s, %(created_at)s,
-                     %(expires_at)s)
+                    (%(number)s, %(user_id)s, %(checkout_key)s, %(email)s, %(phone_number)s, %(status)s,
+                     %(payment_status)s, %(payment_method)s, %(currency)s, %(subtotal)s, %(discount)s, %(shipping)s,
+                     %(rounding)s, %(tax_included)s, %(total)s, %(shipping_address)s, %(note)s, %(created_at)s,
+                     %(created_at)s, %(expires_at)s)
                 """,
                 row,
             )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import config
+from orders import guest_keys
 from utils import db, money
 from utils.errors import NotFound
 
@@ -32,6 +34,11 @@ LETTERS = {
         "Your order {number} over {currency} {total} is cancelled. Paid so far: {currency} {paid};"
         " what was paid is given back.",
     ),
+    "order.expired": (
+        "Too late: your order {number}",
+        "Your order {number} over {currency} {total} was not paid in time, so its goods are on the shelf again.\n\n"
+        "If you have paid, do not pay again: when the money comes, the order stands again or you get it back.",
+    ),
     "order.refunded": (
         "Sent back: {currency} {amount} of your order {number}",
         "We have sent back {currency} {amount} for your order {number}.\n\nReceipt: {refund_receipt}",
@@ -46,6 +53,7 @@ NOTICES = {
     "order.delivered": ("delivery", "Your order has arrived. Karibu tena!"),
     "order.revived": ("orders", "Your money came late, and what you ordered was still here: the order stands again."),
     "order.cancelled": ("orders", "Paid so far: {currency} {paid}; what was paid is given back."),
+    "order.expired": ("orders", "It was not paid in time. If you have paid, do not pay again."),
     "order.refunded": ("payments", "Receipt: {refund_receipt}"),
 }
 """What the shop says inside of it, under the subject of the mail, and which group of topics it belongs to."""
@@ -96,8 +104,15 @@ def write_letter(*, topic: str, order_id: int, **told: str) -> Letter:
     return Letter(
         to=order["email"],
         subject=subject.format(**facts),
-        text=text.format(**facts) + "\n\nDuka\n",
+        text=f"{text.format(**facts)}\n\nLook at it: {_link(order_id, order)}\n\nDuka\n",
         user_id=order["user_id"],
         group=group,
         notice=notice.format(**facts),
     )
+
+
+def _link(order_id: int, order: db.Row) -> str:
+    """Return the address of the order's page; a guest's holds the key to it."""
+    shop = config.current().MPESA_CALLBACK_BASE_URL
+    is_guests = order["user_id"] is None
+    return f"{shop}/orders/open/{guest_keys.make_key([order_id])}" if is_guests else f"{shop}/orders/{order_id}"

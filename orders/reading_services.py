@@ -39,7 +39,7 @@ FILTERS = {
 }
 
 
-def get_order(*, order_id: int, user_id: int, sees_all: bool) -> Order:
+def get_order(*, order_id: int, user_id: int | None, sees_all: bool) -> Order:
     """Return one order. Raises NotFound for one that is not there, or is somebody else's."""
     return services.read_order(db.reading(), order_id=order_id, user_id=user_id, sees_all=sees_all)
 
@@ -114,7 +114,7 @@ def _count(reader: db.Reader, values: dict[str, Any]) -> int:
     return counted
 
 
-def list_events(*, order_id: int, user_id: int, sees_all: bool) -> OrderEvents:
+def list_events(*, order_id: int, user_id: int | None, sees_all: bool) -> OrderEvents:
     """Return the history of an order, oldest first. Raises NotFound as get_order does."""
     get_order(order_id=order_id, user_id=user_id, sees_all=sees_all)
     rows = db.reading().fetch_all(

@@ -25,7 +25,8 @@ MANAGE = "orders:manage"
 def place_order(claim: Claim, body: OrderIn) -> Response:
     """Place an order out of the cart, or out of `items`."""
     user = current_user()
-    order = checkout_services.place_order(user_id=user.id, email=user.email, request=body, claim=claim)
+    buyer = checkout_services.Buyer(email=user.email, user_id=user.id)
+    order = checkout_services.place_order(buyer=buyer, request=body, claim=claim)
     return web.answer(order, 201)
 
 

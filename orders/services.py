@@ -60,13 +60,14 @@ def _require_payment(order: db.Row, wanted: str) -> None:
 
 @db.in_transaction
 def cancel_order(
-    tx: db.Tx, *, order_id: int, user_id: int, manages: bool, reason: str, claim: idempotency.Claim
+    tx: db.Tx, *, order_id: int, user_id: int | None, manages: bool, reason: str, claim: idempotency.Claim
 ) -> Order:
     """Cancel an order and give its stock back, once. What was paid is in `review` until it has gone back.
 
     Payments hears of it by the outbox, and sends the money back.
 
-    Raises NotFound for somebody else's order (unless the caller manages orders), and IllegalTransition when it has
+    Raises NotFound for somebody else's order (unless the caller manages orders, or is the guest who holds the key of
+    this one: `orders.viewers`), and IllegalTransition when it has
     left the house or was cancelled before.
     """
     locked_order = lock_order_tx(tx, order_id=order_id)
@@ -124,7 +125,7 @@ def expire_order(tx: db.Tx, *, order_id: int) -> None:
             {"id": order_id, "expires_at": now + PROMPT_KEEPS_ORDER},
         )
         return
-    _move_tx(tx, order=locked_order, to="cancelled", actor_id=None, reason="not paid in time")
+    _move_tx(tx, order=locked_order, to="cancelled", actor_id=None, reason="not paid in time", name="order.expired")
     if locked_order["paid"] > locked_order["refunded"]:
         send_to_review_tx(tx, order_id=order_id, reason="expired after part payment: a refund is due")
     stock.give_back_tx(tx, order_id=order_id, reason="order expired", actor_id=None)
@@ -249,7 +250,7 @@ def revive_tx(tx: db.Tx, *, order_id: int) -> None:
     locked_order = lock_order_tx(tx, order_id=order_id)
     ended = tx.require_one(
         """
-        SELECT from_status, actor_id
+        SELECT from_status, name
           FROM order_events
          WHERE order_id = %(order_id)s
            AND to_status = 'cancelled'
@@ -259,7 +260,7 @@ def revive_tx(tx: db.Tx, *, order_id: int) -> None:
         {"order_id": order_id},
         missing=OrderClosed(status=locked_order["status"]),
     )
-    has_only_expired = ended["actor_id"] is None and locked_order["payment_status"] == "unpaid"
+    has_only_expired = ended["name"] == "order.expired" and locked_order["payment_status"] == "unpaid"
     if locked_order["status"] != "cancelled" or not has_only_expired or locked_order["paid"]:
         raise OrderClosed(status=locked_order["status"])
     _move_tx(
@@ -362,7 +363,7 @@ def add_event_tx(
     )
 
 
-def read_order(reader: db.Reader, *, order_id: int, user_id: int, sees_all: bool) -> Order:
+def read_order(reader: db.Reader, *, order_id: int, user_id: int | None, sees_all: bool) -> Order:
     """Return an order with its lines. Raises NotFound for one that is not there, or is somebody else's."""
     row = reader.require_one(
         """

@@ -17,8 +17,10 @@ from utils.errors import NotFound
 
 logger = log.get_logger(__name__)
 
-# A prompt stays on the phone for a minute or so, and the calls that open it take at most 100 s together: a token,
-# a push, and both once more when the token was refused. After that nobody can answer it any more.
+# A prompt stays on the phone for a minute; who saw none may then have another. Until the provider has said that there
+# is one, three: the calls that open it take at most 100 s together, a token, a push, and both once more when the token
+# was refused.
+PROMPT_ON_PHONE = timedelta(minutes=1)
 PROMPT_LIFETIME = timedelta(minutes=3)
 GIVEN_UP_AT_ONCE = 50
 

@@ -25,6 +25,7 @@ def refund_on_cancel(event: outbox.Event) -> None:
 
 HANDLERS: dict[str, list[outbox.Handler]] = {
     "order.cancelled": [refund_on_cancel],
+    "order.expired": [refund_on_cancel],
     "order.delivered": [settle_on_delivery],
 }
 

@@ -35,13 +35,14 @@ class Attempt:
 
 
 def start_stk_push(
-    *, order_id: int, phone_number: str, user_id: int, manages: bool, claim: idempotency.Claim
+    *, order_id: int, phone_number: str, user_id: int | None, manages: bool, claim: idempotency.Claim
 ) -> Payment:
     """Ask for what an order still costs on the payer's phone, and return the attempt: accepted, not paid.
 
-    Raises NotFound for somebody else's order (unless the caller manages orders), AlreadyPaid, PaymentInProgress,
-    OrderClosed, AmountTooHigh, PaymentRefused, PaymentUnavailable and PhoneBusy. Without a readable answer the
-    attempt stays pending: there may be a prompt, and it may be paid.
+    Raises NotFound for somebody else's order (unless the caller manages orders, or is the guest who holds the key of
+    this one: `orders.viewers`), AlreadyPaid, PaymentInProgress, OrderClosed, AmountTooHigh, PaymentRefused,
+    PaymentUnavailable and PhoneBusy. Without a readable answer the attempt stays pending: there may be a prompt, and
+    it may be paid.
     """
     attempt = open_attempt(order_id=order_id, phone_number=phone_number, user_id=user_id, manages=manages, claim=claim)
     try:
@@ -67,7 +68,7 @@ def start_stk_push(
 
 @db.in_transaction
 def open_attempt(
-    tx: db.Tx, *, order_id: int, phone_number: str, user_id: int, manages: bool, claim: idempotency.Claim
+    tx: db.Tx, *, order_id: int, phone_number: str, user_id: int | None, manages: bool, claim: idempotency.Claim
 ) -> Attempt:
     """Write an attempt down before anybody is called, and keep the answer `pending` under the key."""
     order, due = _claim_order_tx(tx, order_id=order_id, user_id=user_id, manages=manages)
@@ -81,7 +82,7 @@ def open_attempt(
     return Attempt(payment_id, int(due), phone_number, order["number"])
 
 
-def _claim_order_tx(tx: db.Tx, *, order_id: int, user_id: int, manages: bool) -> tuple[db.Row, Decimal]:
+def _claim_order_tx(tx: db.Tx, *, order_id: int, user_id: int | None, manages: bool) -> tuple[db.Row, Decimal]:
     """Lock an order that the caller may pay, claim its one prompt, and return it with what is due."""
     locked_order = orders.lock_order_tx(tx, order_id=order_id)
     if not manages and locked_order["user_id"] != user_id:
@@ -103,6 +104,7 @@ def record_sent(tx: db.Tx, *, payment_id: int, accepted: PushAccepted, claim: id
                checkout_request_id = %(checkout_request_id)s,
                sent_at = %(now)s,
                query_due_at = %(query_due_at)s,
+               prompt_until = LEAST(prompt_until, %(prompt_until)s),
                updated_at = %(now)s
          WHERE id = %(id)s
            AND status IN ('created', 'unknown')
@@ -112,6 +114,7 @@ def record_sent(tx: db.Tx, *, payment_id: int, accepted: PushAccepted, claim: id
             "id": payment_id,
             "now": now,
             "query_due_at": now + timedelta(seconds=config.current().MPESA_QUERY_AFTER_SECONDS),
+            "prompt_until": now + attempts.PROMPT_ON_PHONE,
         },
     )
     if not sent:  # the callback was quicker than the push's own answer

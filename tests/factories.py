@@ -184,7 +184,8 @@ def make_order(user: User, *lines: tuple[Variant, int], method: str = "mpesa", *
             **fields,
         }
     )
-    return checkout_services.place_order(user_id=user.id, email=user.email, request=request, claim=idempotency.Claim())
+    buyer = checkout_services.Buyer(email=user.email, user_id=user.id)
+    return checkout_services.place_order(buyer=buyer, request=request, claim=idempotency.Claim())
 
 
 @db.in_transaction

@@ -262,6 +262,10 @@ class CartEmpty(Conflict):
     code, detail = "cart_empty", "The cart is empty. Put something in it first."
 
 
+class CheckoutSpent(Conflict):
+    code, detail = "checkout_spent", "This was ordered already: an order is placed once, however often it is sent."
+
+
 class CartLineFull(Conflict):
     code, detail = "cart_line_full", "A cart holds at most {limit} pieces of one thing; this would make {requested}."
 

@@ -7,6 +7,7 @@ CREATE TABLE orders (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
     number VARCHAR(12) COLLATE utf8mb4_bin NOT NULL, -- what the customer types as M-Pesa account
     user_id BIGINT UNSIGNED NULL, -- NULL: a guest's
+    checkout_key CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL, -- SHA-256 of the key of the page it was placed on
     email VARCHAR(254) NOT NULL, -- as it was when the order was placed
     phone_number VARCHAR(12) CHARACTER SET ascii COLLATE ascii_bin NULL,
     status VARCHAR(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -29,6 +30,7 @@ CREATE TABLE orders (
     paid_at DATETIME(6) NULL,
     expires_at DATETIME(6) NULL, -- until then it holds its stock unpaid; NULL when it needs no payment any more
     CONSTRAINT uq_orders_number UNIQUE (number),
+    CONSTRAINT uq_orders_checkout_key UNIQUE (checkout_key),
     KEY ix_orders_user_id (user_id, id),
     KEY ix_orders_status (status, id),
     KEY ix_orders_payment_status (payment_status, id),

@@ -123,6 +123,8 @@ class PaymentMachine(RuleBasedStateMachine):
         except ShopError as error:
             if type(error) is not refusal:
                 raise
+            if not bought.refusal_of_push():
+                self.model.keep_open(bought)
             return multiple()
         assert refusal is None
         prompt = Payment(

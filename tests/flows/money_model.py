@@ -16,6 +16,7 @@ from tests.flows.money_facts import PAID, Bought, Confirmation, Payment, Receive
 from utils.errors import InvalidFields, NothingToRefund, OrderOpen, ShopError
 
 PAYMENT_WINDOW = timedelta(minutes=30)
+PROMPT_ON_PHONE = timedelta(minutes=1)
 PROMPT_LIFETIME = timedelta(minutes=3)
 PROMPT_KEEPS_ORDER = timedelta(minutes=5)
 PROMPTS_HAVE_ENDED = timedelta(minutes=30)
@@ -84,8 +85,13 @@ class Model:
         bought = prompt.bought
         self.prompts.append(prompt)
         self.payments.append(prompt)
-        bought.prompt, prompt.open_until = prompt, self.now() + PROMPT_LIFETIME
+        lifetime = PROMPT_ON_PHONE if prompt.is_named else PROMPT_LIFETIME
+        bought.prompt, prompt.open_until = prompt, self.now() + lifetime
         bought.payment_status = "pending"
+        self.keep_open(bought)
+
+    def keep_open(self, bought: Bought) -> None:
+        """Keep an order for whoever tries to pay it, also when the provider does not open the prompt."""
         if bought.expires_at is not None:
             bought.expires_at = max(bought.expires_at, self.now() + PROMPT_KEEPS_ORDER)
 

@@ -157,8 +157,8 @@ def test_an_order_gets_the_lines_by_variant_and_empties_the_cart(owner: Owner, m
 
     @db.in_transaction
     def order(tx: db.Tx) -> list[db.Row]:
-        lines = services.lock_items_tx(tx, user_id=owner.user_id)
-        services.empty_tx(tx, user_id=owner.user_id)
+        lines = services.lock_items_tx(tx, owner=owner)
+        services.empty_tx(tx, owner=owner)
         return lines
 
     assert order() == [
@@ -174,8 +174,8 @@ def test_an_order_without_a_cart_finds_nothing_in_it(make_user: MakeUser) -> Non
 
     @db.in_transaction
     def order(tx: db.Tx) -> list[db.Row]:
-        services.empty_tx(tx, user_id=user.id)
-        return services.lock_items_tx(tx, user_id=user.id)
+        services.empty_tx(tx, owner=Owner(user_id=user.id))
+        return services.lock_items_tx(tx, owner=Owner(user_id=user.id))
 
     assert order() == []
 
@@ -209,8 +209,8 @@ def test_adding_while_ordering_loses_nothing(owner: Owner, make_product: MakePro
 
     @db.in_transaction
     def order(tx: db.Tx) -> int:
-        lines = services.lock_items_tx(tx, user_id=owner.user_id)
-        services.empty_tx(tx, user_id=owner.user_id)
+        lines = services.lock_items_tx(tx, owner=owner)
+        services.empty_tx(tx, owner=owner)
         return sum(line["quantity"] for line in lines)
 
     def add_one() -> int:

@@ -31,7 +31,9 @@ def fill_cart(user: User, *lines: tuple[Variant, int]) -> None:
 
 def order_from_cart(user: User, **fields: Any) -> Any:
     request = OrderIn.model_validate({"shipping_address": "Moi Avenue 1", **fields})
-    return checkout_services.place_order(user_id=user.id, email=user.email, request=request, claim=Claim())
+    return checkout_services.place_order(
+        buyer=checkout_services.Buyer(email=user.email, user_id=user.id), request=request, claim=Claim()
+    )
 
 
 def count(table: str) -> int:

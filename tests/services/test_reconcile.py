@@ -90,7 +90,7 @@ def test_late_money_revives_the_order_takes_its_goods_again_and_tells_so(
     assert scripted.call_back(expired.id, paid(expired)) == "settled"
     assert summary(expired) == ("succeeded", "processing", "paid", 100)
     assert stock_of(product.variant) == 0
-    assert event_names(order)[-4:] == ["order.cancelled", "order.revived", "order.paid", "order.processing"]
+    assert event_names(order)[-4:] == ["order.expired", "order.revived", "order.paid", "order.processing"]
     topics = db.reading().fetch_all("SELECT topic FROM outbox_events ORDER BY id")
     assert [row["topic"] for row in topics][-3:] == ["order.revived", "order.paid", "order.processing"]
     letter = mail_services.write_letter(topic="order.revived", order_id=order.id)
