@@ -15,7 +15,16 @@ import extensions
 from admin import catalogue_routes, report_routes
 from admin import handlers as admin_handlers
 from admin import routes as admin_routes
-from auth import address_routes, avatar_routes, key_routes, notification_routes, password_routes, tokens, totp_routes
+from auth import (
+    address_routes,
+    avatar_routes,
+    export_routes,
+    key_routes,
+    notification_routes,
+    password_routes,
+    tokens,
+    totp_routes,
+)
 from auth import admin_routes as account_admin_routes
 from auth import cli as auth_cli
 from auth import handlers as auth_handlers
@@ -46,6 +55,7 @@ BLUEPRINTS = [
     address_routes.bp,
     avatar_routes.bp,
     avatar_routes.files,
+    export_routes.bp,
     notification_routes.bp,
     password_routes.bp,
     totp_routes.bp,
