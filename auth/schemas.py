@@ -174,3 +174,28 @@ class LoggedIn(TokenPair):
     """Both tokens, and whose they are."""
 
     user: User
+
+
+class SessionQuery(BaseModel):
+    """How the sessions are paged."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(20, ge=1, le=100)
+    cursor: str | None = None
+
+
+class Session(BaseModel):
+    """Where somebody is logged in; `last_used_at` is when its tokens were last renewed."""
+
+    id: int
+    device: str
+    address: str
+    created_at: Moment
+    last_used_at: Moment
+    current: bool
+
+
+class SessionList(BaseModel):
+    items: list[Session]
+    next_cursor: str | None

@@ -17,14 +17,16 @@ from typing import Any
 
 import config
 from auth import security_events
-from utils import clock, db, log
-from utils.errors import TokenReused, TokenRevoked
+from utils import clock, db, log, paging
+from utils.errors import NotFound, TokenReused, TokenRevoked
 
 logger = log.get_logger(__name__)
 
 GRACE = timedelta(seconds=10)
 LONGEST_DEVICE = 255
 LONGEST_ADDRESS = 45
+SORT = "newest"
+NEWEST = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,43 @@ def end_all_sessions_tx(tx: db.Tx, *, user_id: int, reason: str) -> None:
         """,
         {"user_id": user_id, "reason": reason, "now": clock.now()},
     )
+
+
+def list_sessions(*, user_id: int, limit: int, cursor: str | None = None) -> paging.Page[db.Row]:
+    """Return a page of the sessions of a user that still stand, newest first. Raises BadCursor."""
+    before_id = paging.decode(cursor, SORT, int)[0] if cursor else NEWEST
+    oldest_use = clock.now() - timedelta(seconds=config.current().REFRESH_TOKEN_SECONDS)  # its tokens have expired
+    rows = db.reading().fetch_all(
+        """
+        SELECT s.id, s.device, s.address, s.created_at, s.last_used_at
+          FROM sessions s
+         WHERE s.user_id = %(user_id)s
+           AND s.revoked_at IS NULL
+           AND s.last_used_at > %(oldest_use)s
+           AND s.id < %(before_id)s
+         ORDER BY s.id DESC
+         LIMIT %(limit)s
+        """,
+        {"user_id": user_id, "oldest_use": oldest_use, "before_id": before_id, "limit": limit + 1},
+    )
+    return paging.cut(rows, limit, lambda row: paging.encode(SORT, row["id"]))
+
+
+@db.in_transaction
+def end_own_session(tx: db.Tx, *, user_id: int, session_id: int) -> None:
+    """End one of the user's sessions. Raises NotFound when it is not theirs, or has ended."""
+    ended = tx.execute(
+        """
+        UPDATE sessions
+           SET revoked_at = %(now)s, revoked_reason = 'ended'
+         WHERE id = %(session_id)s
+           AND user_id = %(user_id)s
+           AND revoked_at IS NULL
+        """,
+        {"session_id": session_id, "user_id": user_id, "now": clock.now()},
+    )
+    if not ended:
+        raise NotFound(what="session")
 
 
 def forget_devices_tx(tx: db.Tx, *, user_id: int) -> None:
