@@ -89,6 +89,15 @@ def delete_user(user_id: int) -> Response:
     return Response(status=204)
 
 
+@bp.delete("/users/<int:user_id>/totp")
+@MANAGES
+@bp.output({}, status_code=204)
+def reset_totp(user_id: int) -> Response:
+    """Take the second factor away from somebody who has lost it; they are logged out, and told."""
+    user_services.reset_totp(actor=current_user(), user_id=user_id)
+    return Response(status=204)
+
+
 def _require_own_or_managed(user_id: int) -> None:
     """Raise NotFound for an account that is not the caller's to look at."""
     if user_id != current_user().id and not current_user().may(MANAGE):

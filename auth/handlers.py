@@ -83,6 +83,7 @@ HANDLERS: dict[str, list[outbox.Handler]] = {
     "account.token_reused": [tell_owner],
     "account.totp_enabled": [tell_owner],
     "account.totp_ended": [tell_owner],
+    "account.totp_reset": [tell_owner],
     "account.verification_asked": [send_verification],
 }
 

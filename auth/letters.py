@@ -47,6 +47,12 @@ LETTERS = {
         "A log-in to your account $username needs no code any more.\n\n"
         "If that was not you, change your password at once: $shop/forgot-password",
     ),
+    "account.totp_reset": (
+        "Your second factor was taken away",
+        "The shop's staff took the second factor of your account $username away, as you asked; all devices were logged"
+        " out. Log in with your password and set a new one up: $shop/account/security\n\n"
+        "If you did not ask for that, change your password at once: $shop/forgot-password",
+    ),
     "account.recovery_code_used": (
         "A recovery code was used",
         "Somebody, hopefully you, logged in to your account $username with a recovery code; $left are left.\n\n"
@@ -76,6 +82,7 @@ NOTICES = {
     "account.token_reused": "$device, at $address. If you do not know that device, change your password.",
     "account.totp_enabled": "A log-in needs a code of your authenticator from now on.",
     "account.totp_ended": "A log-in needs no code any more. If that was not you, change your password at once.",
+    "account.totp_reset": "Our staff took it away, as you asked. If you did not, change your password at once.",
 }
 """What the shop says inside of it, under the subject of the mail."""
 

@@ -17,7 +17,7 @@ from auth import power_services as powers
 from auth import totp_services as totp
 from auth.session_services import CurrentUser
 from utils import audit, clock, db, outbox, paging, phones
-from utils.errors import InvalidFields, NotFound, OrdersOpen
+from utils.errors import Forbidden, InvalidFields, NotFound, OrdersOpen
 
 SORT = "newest"
 FILTERS = {
@@ -173,6 +173,24 @@ def anonymise_user(tx: db.Tx, *, actor: CurrentUser, user_id: int) -> None:
     key_services.revoke_all_tx(tx, user_id=user_id)
     audit.record_tx(tx, action="user.anonymised", actor_id=actor.id, target=f"user:{user_id}")
     outbox.stage_tx(tx, "account.anonymised", user_id=user_id)
+
+
+@db.in_transaction
+def reset_totp(tx: db.Tx, *, actor: CurrentUser, user_id: int) -> None:
+    """Take the second factor away from somebody who has lost it, and end their sessions; without one nothing changes.
+
+    Raises NotFound, and Forbidden for an account that may do what the actor may not, and for the actor's own: who holds
+    its session does not hold its password.
+    """
+    held = powers.begin_tx(tx, actor=actor)
+    user = _lock_user_tx(tx, user_id)
+    powers.require(held, _permissions_of_tx(tx, user["role"]))
+    if user_id == actor.id:
+        raise Forbidden("Your own second factor goes with your password: DELETE /api/auth/totp.")
+    if totp.forget_tx(tx, user_id=user_id):
+        session_services.end_all_sessions_tx(tx, user_id=user_id, reason="totp_reset")
+        audit.record_tx(tx, action="user.totp_reset", actor_id=actor.id, target=f"user:{user_id}")
+        outbox.stage_tx(tx, "account.totp_reset", user_id=user_id)
 
 
 def _require_no_open_orders_tx(tx: db.Tx, user_id: int) -> None:
