@@ -22,14 +22,17 @@ from auth import (
     key_routes,
     notification_routes,
     password_routes,
+    security_pages,
+    session_routes,
     tokens,
     totp_routes,
 )
 from auth import admin_routes as account_admin_routes
 from auth import cli as auth_cli
 from auth import handlers as auth_handlers
+from auth import pages as auth_pages
 from auth import routes as auth_routes
-from auth.decorators import KEY_HEADER
+from auth.decorators import KEY_HEADER, identify_reader
 from cart import handlers as cart_handlers
 from cart import routes as cart_routes
 from main import openapi
@@ -51,6 +54,9 @@ BLUEPRINTS = [
     main_routes.bp,
     main_pages.bp,
     auth_routes.bp,
+    auth_pages.bp,
+    security_pages.bp,
+    session_routes.bp,
     account_admin_routes.bp,
     address_routes.bp,
     avatar_routes.bp,
@@ -129,7 +135,7 @@ def create_app(settings: config.Settings | None = None) -> APIFlask:
         origins = settings.CORS_ORIGINS.split(",")
         extensions.cors.init_app(app, origins=origins, resources=r"/api/*", expose_headers=HEADERS_FOR_SCRIPTS)
     web.init_app(app, trusted_proxies=settings.TRUSTED_PROXIES)
-    session_tokens.init_app(app, renew=tokens.renew_pair)
+    session_tokens.init_app(app, renew=tokens.renew_pair, identify=identify_reader)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     pages.init_app(app)

@@ -97,6 +97,11 @@ def permission_required(permission: str) -> Callable[[Callable[P, R]], Callable[
     return decorate
 
 
+def identify_reader() -> None:
+    """Find out who looks at a page that everybody may see."""
+    _identify(optional=True)
+
+
 def _identify(*, optional: bool) -> None:
     g.current_user, g.user_id, g.is_personal = None, None, not optional
     user = _find_user(optional=optional)

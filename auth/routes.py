@@ -5,22 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import Response, current_app, request
+from flask import Response, request
 from flask_limiter.util import get_remote_address
 
-from auth import services, session_services, tokens
+from auth import entrance, services, session_services, tokens
 from auth.decorators import current_user, login_required
 from auth.schemas import LoggedIn, LoginRequest, ProfileUpdate, RegisterRequest, TokenPair, User
-from auth.signals import user_logged_in
 from extensions import limiter
 from utils import session_tokens, web
 
 bp = APIBlueprint("accounts", __name__, url_prefix="/api", tag="Accounts")
 
-# Many customers of a mobile network share one address, so the close limit is on the account.
-REGISTER_LIMIT = "240/minute"
-LOGIN_LIMIT = "300/minute"
-LOGIN_LIMIT_OF_ACCOUNT = "10/minute"
 REFRESH_LIMIT = "600/minute"
 
 
@@ -29,40 +24,30 @@ def _address_and_account() -> str:
     return f"{get_remote_address()} {(body.get('username') or body['email']).casefold()}"
 
 
-def _device() -> dict[str, str]:
-    return {"device": request.user_agent.string, "address": request.remote_addr or ""}
-
-
 def _logged_in(opened: dict[str, Any], status: int) -> Response:
-    user = opened["user"]
-    pair = tokens.make_pair(
-        user_id=user["id"], session_id=opened["session_id"], refresh_secret=opened["refresh_secret"]
-    )
-    shop = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy has it, its type does not
-    user_logged_in.send(shop, user_id=user["id"])
-    return web.answer(LoggedIn(user=user, **pair), status)
+    return web.answer(LoggedIn(user=opened["user"], **entrance.welcome(opened)), status)
 
 
 @bp.post("/auth/register")
 @bp.post("/auth/signup")
-@limiter.limit(REGISTER_LIMIT)
+@limiter.limit(entrance.REGISTER_LIMIT)
 @bp.input(RegisterRequest, location="json", arg_name="body")
 @bp.output(LoggedIn, status_code=201)
 def register(body: RegisterRequest) -> Response:
     """Make an account and log it in."""
-    return _logged_in(services.sign_up(**body.model_dump(), **_device()), 201)
+    return _logged_in(services.sign_up(**body.model_dump(), **entrance.device()), 201)
 
 
 @bp.post("/auth/login")
 @bp.input(LoginRequest, location="json", arg_name="body")
-@limiter.limit(LOGIN_LIMIT)
-@limiter.limit(LOGIN_LIMIT_OF_ACCOUNT, key_func=_address_and_account)
+@limiter.limit(entrance.LOGIN_LIMIT)
+@limiter.limit(entrance.LOGIN_LIMIT_OF_ACCOUNT, key_func=_address_and_account)
 @bp.output(LoggedIn)
 @bp.doc(responses=[401])
 def login(body: LoginRequest) -> Response:
     """Log in with a user name or an e-mail address."""
     login = body.username or body.email
-    return _logged_in(services.log_in(login=login, password=body.password, totp=body.totp, **_device()), 200)
+    return _logged_in(services.log_in(login=login, password=body.password, totp=body.totp, **entrance.device()), 200)
 
 
 @bp.post("/auth/refresh")

@@ -5,6 +5,7 @@ User names and e-mail addresses are unique whatever their case, by constraint, s
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -68,19 +69,34 @@ def log_in(*, login: str, password: str, totp: str = "", device: str, address: s
     and AccountLocked after too many of these; with the right password TotpRequired, or InvalidTotp for a wrong code of
     the second factor, which counts as a wrong password does; TooManyAtOnce.
     """
-    found = _find_user(db.reading(), {"email" if "@" in login else "username": login})  # no user name has an @
-    failures = lockout.claim_attempt(subject=lockout.subject_of(user_id=found["id"] if found else None, login=login))
-    password_hash = found["password_hash"] if found and found["disabled_at"] is None else None
-    try:
-        if not passwords.matches(password, password_hash) or found is None:
-            raise InvalidCredentials
-        if found["totp_secret"] and not totp:
-            raise TotpRequired
-        return _enter(found=found, totp=totp, device=device, address=address)
-    except (InvalidCredentials, InvalidTotp):
-        if found and failures >= lockout.FREE:
-            lockout.tell_owner(user_id=found["id"])
-        raise
+    found, failures = _prove(login=login, password=password)
+    if found["totp_secret"] and not totp:
+        raise TotpRequired
+    return _enter_or_count(found, failures, totp=totp, device=device, address=address)
+
+
+@passwords.in_line
+def begin_log_in(*, login: str, password: str, device: str, address: str) -> dict[str, Any]:
+    """Do what `log_in` does for an account without a second factor; for one with it return a `proof` for the next step.
+
+    Raises InvalidCredentials, AccountLocked, TooManyAtOnce.
+    """
+    found, failures = _prove(login=login, password=password)
+    if found["totp_secret"]:
+        return {"proof": _proof_of(found)}
+    return _enter_or_count(found, failures, totp="", device=device, address=address)
+
+
+def finish_log_in(*, proof: Mapping[str, Any], totp: str, device: str, address: str) -> dict[str, Any]:
+    """Open a session for somebody whose password was right a moment ago, as the proof says, and who now has the code.
+
+    Raises InvalidCredentials when the password was changed or the account closed meanwhile, InvalidTotp, AccountLocked.
+    """
+    found = _find_user(db.reading(), {"id": proof["user_id"]})
+    if found is None or found["disabled_at"] is not None or _proof_of(found) != proof:
+        raise InvalidCredentials
+    failures = lockout.claim_attempt(subject=lockout.subject_of(user_id=found["id"], login=""))
+    return _enter_or_count(found, failures, totp=totp, device=device, address=address)
 
 
 def get_user(*, user_id: int) -> dict[str, Any]:
@@ -117,6 +133,32 @@ def update_profile_tx(tx: db.Tx, *, user_id: int, changes: Mapping[str, Any]) ->
         outbox.stage_tx(tx, "account.email_changed", user_id=user_id, old_email=before["email"])
         outbox.stage_tx(tx, "account.verification_asked", email=user["email"])
     return user
+
+
+def _prove(*, login: str, password: str) -> tuple[db.Row, int]:
+    """Return whose password this is, and how many attempts are counted, this one as well. Raises as `log_in` does."""
+    found = _find_user(db.reading(), {"email" if "@" in login else "username": login})  # no user name has an @
+    failures = lockout.claim_attempt(subject=lockout.subject_of(user_id=found["id"] if found else None, login=login))
+    password_hash = found["password_hash"] if found and found["disabled_at"] is None else None
+    if not passwords.matches(password, password_hash) or found is None:
+        if found and failures >= lockout.FREE:
+            lockout.tell_owner(user_id=found["id"])
+        raise InvalidCredentials
+    return found, failures
+
+
+def _proof_of(found: db.Row) -> dict[str, Any]:
+    """Return what says later that the password of now was right, and is good for nothing once there is another."""
+    return {"user_id": found["id"], "password": hashlib.sha256(found["password_hash"].encode()).hexdigest()}
+
+
+def _enter_or_count(found: db.Row, failures: int, *, totp: str, device: str, address: str) -> dict[str, Any]:
+    try:
+        return _enter(found=found, totp=totp, device=device, address=address)
+    except InvalidTotp:
+        if failures >= lockout.FREE:
+            lockout.tell_owner(user_id=found["id"])
+        raise
 
 
 @db.in_transaction

@@ -53,8 +53,35 @@ def begin_totp(tx: db.Tx, *, user_id: int, email: str) -> dict[str, Any]:
             """,
             {"user_id": user_id, "secret": sealing.seal(secret), "now": clock.now()},
         )
-    uri = pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=ISSUER)
-    return {"secret": secret, "uri": uri, "qr_svg": _drawn(uri)}
+    return _told(secret, email)
+
+
+def find_begun(*, user_id: int, email: str) -> dict[str, Any] | None:
+    """Return once more what `begin_totp` did; None when nothing waits to be confirmed."""
+    sealed = db.reading().fetch_value(
+        """
+        SELECT ut.secret
+          FROM user_totp ut
+         WHERE ut.user_id = %(user_id)s
+           AND ut.confirmed_at IS NULL
+        """,
+        {"user_id": user_id},
+    )
+    return _told(sealing.unseal(sealed), email) if sealed else None
+
+
+def count_recovery_codes(*, user_id: int) -> int:
+    """Return how many recovery codes are left."""
+    left: int = db.reading().fetch_value(
+        """
+        SELECT COUNT(*)
+          FROM recovery_codes rc
+         WHERE rc.user_id = %(user_id)s
+           AND rc.used_at IS NULL
+        """,
+        {"user_id": user_id},
+    )
+    return left
 
 
 @db.in_transaction
@@ -201,6 +228,11 @@ def _step_of(secret: str, code: str) -> int | None:
 def _hash(code: str) -> str:
     """Hash a recovery code however its owner has typed it."""
     return hashlib.sha256(code.casefold().replace("-", "").replace(" ", "").encode()).hexdigest()
+
+
+def _told(secret: str, email: str) -> dict[str, Any]:
+    uri = pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=ISSUER)
+    return {"secret": secret, "uri": uri, "qr_svg": _drawn(uri)}
 
 
 def _drawn(uri: str) -> str:

@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import config
-from auth import avatars, key_services, one_time_services, role_services
+from auth import avatars, key_services, one_time_services, role_services, session_services
 from auth.session_services import CurrentUser
 from payments import callback_tokens
 from payments import refund_services as refunds
@@ -130,6 +130,7 @@ def _shop_of(client: FlaskClient, owner: User, headers: dict[str, str], admin: C
         payment_id=payment_id,
         refund_id=refund.id,
         edited=edited,
+        session_id=session_services.open_session(user_id=owner.id, device="", address="")["session_id"],
         reset_token=one_time_services.make_token(purpose="reset_password", user_id=owner.id, email=owner.email),
         category=category_services.create_category(name="Kitchen")["slug"],
     )

@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from pydantic import BaseModel
 from werkzeug.test import TestResponse
 
-from auth import one_time_services
+from auth import one_time_services, session_services
 from payments import callback_tokens
 from tests.factories import (
     PASSWORD,
@@ -108,6 +108,7 @@ PLACES: dict[str, Callable[[Shop], object]] = {
     "payment_id": lambda shop: shop.payment_id,
     "product_id": lambda shop: shop.edited.id,
     "refund_id": lambda shop: shop.refund_id,
+    "session_id": lambda shop: shop.session_id,
     "permission": lambda shop: "counter:none",
     "role": lambda shop: "nobodys",
     "slug": lambda shop: shop.category,
@@ -145,6 +146,7 @@ PRIVATE = {
     "payment_id",
     "product_id",
     "refund_id",
+    "session_id",
     "user_id",
     "variant_id",
 }
@@ -167,6 +169,7 @@ class Shop:
     payment_id: int
     refund_id: int
     edited: Product
+    session_id: int
     reset_token: str
     category: str
 
@@ -196,6 +199,7 @@ def open_shop(client: FlaskClient) -> Shop:
         payment_id=payment["id"],
         refund_id=refund.get_json()["id"],
         edited=make_product(),
+        session_id=session_services.open_session(user_id=admin.id, device="", address="")["session_id"],
         reset_token=one_time_services.make_token(purpose="reset_password", user_id=buyer.id, email=buyer.email),
         category=client.post("/api/categories", json={"name": "Kitchen"}, headers=headers).get_json()["slug"],
     )

@@ -322,7 +322,7 @@ class PaymentInProgress(Conflict):
 
 class AccountLocked(ShopError):
     status, code = 429, "account_locked"
-    detail = "Too many wrong passwords for this account. Wait as long as Retry-After says, or reset the password."
+    detail = "Too many wrong passwords for this account. Wait {retry_after} seconds, or reset the password."
 
     @classmethod
     def for_seconds(cls, seconds: int) -> AccountLocked:

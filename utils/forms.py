@@ -51,7 +51,7 @@ def noting(errors: Errors, named: Mapping[type[ShopError], str] | None = None) -
         yield
     except InvalidFields as error:
         g.problem_code = error.code
-        errors.update(error.fields)
+        errors.update({field: _capitalised(message) for field, message in error.fields.items()})
     except tuple(named or ()) as error:
         g.problem_code = error.code
         errors[next(field for kind, field in (named or {}).items() if isinstance(error, kind))] = error.detail
@@ -86,5 +86,8 @@ def _field(problem: Mapping[str, Any]) -> str:
 def _sentence(problem: Mapping[str, Any]) -> str:
     if problem["type"] in SENTENCES:
         return SENTENCES[problem["type"]].format(**problem.get("ctx", {}))
-    said: str = problem["msg"].removeprefix("Value error, ")
-    return f"{said[:1].upper()}{said[1:]}"
+    return _capitalised(problem["msg"].removeprefix("Value error, "))
+
+
+def _capitalised(message: str) -> str:
+    return f"{message[:1].upper()}{message[1:]}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from flask import Response, request
+from flask import Response, request, url_for
 
 from utils import pages
 
@@ -15,6 +16,11 @@ LOG_IN_PAGE = "/login"
 def to(path: str) -> Response:
     """Send the browser there, with a GET."""
     return Response(status=303, headers={"Location": path})
+
+
+def to_page(endpoint: str, **values: Any) -> Response:
+    """Send the browser to the page of a view; `next`, when it is the home page, goes without saying."""
+    return to(url_for(endpoint, **{name: value for name, value in values.items() if value != HOME}))
 
 
 def to_log_in() -> Response:

@@ -26,21 +26,30 @@ SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 ACCESS, REFRESH, RENEW_AT = "access_token", "refresh_token", "renew_at"
 
 
-def init_app(app: Flask, *, renew: Callable[[str], Pair | None]) -> None:
-    """Take browsers' sessions up; `renew` spends a refresh token for a new pair, or returns None when it is no good."""
+def init_app(app: Flask, *, renew: Callable[[str], Pair | None], identify: Callable[[], None]) -> None:
+    """Take browsers' sessions up.
+
+    `renew` spends a refresh token for a new pair, or returns None when it is good no more; `identify` finds out who
+    looks at a page whose view did not want to know: its head names them all the same.
+    """
 
     def take_up() -> None:
-        if request.endpoint in (None, "static") or _has_credentials_of_its_own():
+        if request.endpoint == "static" or _has_credentials_of_its_own():
             return
         logged_in = "HTTP_COOKIE" in request.environ and ACCESS in session
-        if request.method not in SAFE and (logged_in or not web.wants_json()) and not _is_open_to_others(app):
+        if request.method not in SAFE and (logged_in or not web.wants_json()) and _is_for_us_alone(app):
             csrf.check(in_form=not web.wants_json())
         if logged_in:
             _come_in(renew)
 
+    def know_reader() -> dict[str, Any]:
+        if "current_user" not in g and g.get("came_by_session"):
+            identify()
+        return {"current_user": g.get("current_user")}
+
     app.before_request(take_up)
     app.after_request(_keep_out_of_caches)
-    app.context_processor(lambda: {"current_user": g.get("current_user")})
+    app.context_processor(know_reader)
     app.jinja_env.globals["csrf_token"] = csrf.token
 
 
@@ -71,8 +80,10 @@ def open_to_others(view: View) -> View:
     return view
 
 
-def _is_open_to_others(app: Flask) -> bool:
-    return hasattr(app.view_functions[str(request.endpoint)], "is_open_to_others")
+def _is_for_us_alone(app: Flask) -> bool:
+    """Tell whether the request is for a view to which nobody but our own pages send."""
+    view = app.view_functions.get(request.endpoint or "")
+    return view is not None and not hasattr(view, "is_open_to_others")
 
 
 def _has_credentials_of_its_own() -> bool:

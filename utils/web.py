@@ -166,6 +166,8 @@ def problem(error: ShopError) -> Response:
     elif error.status == 401:
         response = redirects.to_log_in()
     else:
+        if error.status >= 500:
+            g.setdefault("current_user", None)  # who reads it is not looked up in a database that may be away
         text = render_template("error.html", error=error, request_id=trace.request_id())
         response = pages.protect(Response(text, error.status))
     if error.retry_after is not None:

@@ -79,7 +79,7 @@ def test_what_a_service_refuses_is_noted_at_the_field_that_it_is_about() -> None
             raise EmailTaken
         with forms.noting(errors):
             raise InvalidFields(fields={"code": "is not the code"})
-    assert errors == {"email": EmailTaken.detail, "code": "is not the code"}
+    assert errors == {"email": EmailTaken.detail, "code": "Is not the code"}
 
 
 def test_what_is_not_named_goes_its_way() -> None:
