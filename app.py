@@ -33,7 +33,9 @@ from auth import handlers as auth_handlers
 from auth import pages as auth_pages
 from auth import routes as auth_routes
 from auth.decorators import KEY_HEADER, identify_reader
+from cart import counts as cart_counts
 from cart import handlers as cart_handlers
+from cart import pages as cart_pages
 from cart import routes as cart_routes
 from main import openapi
 from main import pages as main_pages
@@ -69,6 +71,7 @@ BLUEPRINTS = [
     product_routes.bp,
     product_pages.bp,
     cart_routes.bp,
+    cart_pages.bp,
     order_routes.bp,
     payment_routes.bp,
     refund_routes.bp,
@@ -130,6 +133,7 @@ def create_app(settings: config.Settings | None = None) -> APIFlask:
     app.config.from_mapping(_flask_settings(settings))
     tokens.init_app(app)
     cart_handlers.connect()
+    cart_counts.init_app(app)
     extensions.limiter.init_app(app)
     if settings.CORS_ORIGINS:
         origins = settings.CORS_ORIGINS.split(",")

@@ -41,6 +41,36 @@ class QuantityUpdate(BaseModel):
     quantity: int = Field(strict=True, ge=0, le=MOST_OF_ONE)
 
 
+class CartForm(BaseModel):
+    """What the button of a product sends."""
+
+    product_id: int | None = Field(None, ge=1, lt=2**63)
+    variant_id: int | None = Field(None, ge=1, lt=2**63)
+    quantity: int = Field(1, ge=1, le=MOST_OF_ONE)
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> CartForm:
+        if not self.choice():
+            raise ValueError("choose one of its kinds")
+        return self
+
+    def choice(self) -> dict[str, object]:
+        """Return what names the variant."""
+        name = "product_id" if self.variant_id is None else "variant_id"
+        return {name: chosen} if (chosen := getattr(self, name)) is not None else {}
+
+
+class LineForm(BaseModel):
+    """What the buttons of a line send: how many, or `remove`."""
+
+    quantity: int = Field(0, ge=0, le=MOST_OF_ONE)
+    remove: bool = False
+
+    def wanted(self) -> int:
+        """Return how many pieces shall be left."""
+        return 0 if self.remove else self.quantity
+
+
 class CartItem(BaseModel):
     """A line at the price and stock of now; `in_stock` says that all its pieces can be had."""
 

@@ -16,6 +16,9 @@ from utils.errors import CartLineFull, NotFound, OutOfStock, VariantRequired
 
 MOST_OF_ONE = 999
 
+# What pages show of a line besides what the contract has.
+FOR_PAGES = ("available", "seen_price", "slug", "image_url")
+
 CHOICES = {
     "variant_id": "v.id = %(variant_id)s",
     "product_id": "v.product_id = %(product_id)s",
@@ -230,11 +233,13 @@ def _read_cart(reader: db.Reader, key: dict[str, object]) -> dict[str, Any]:
     rows = reader.fetch_all(
         """
         SELECT ci.id, v.product_id, ci.variant_id, v.sku, p.name, v.options, ci.quantity, ci.seen_price, v.price,
-               v.deleted_at IS NULL AND p.deleted_at IS NULL AND v.stock >= ci.quantity AS in_stock
+               CASE WHEN v.deleted_at IS NULL AND p.deleted_at IS NULL THEN v.stock ELSE 0 END AS available,
+               p.slug, i.url AS image_url
           FROM carts c
           JOIN cart_items ci ON ci.cart_id = c.id
           JOIN variants v ON v.id = ci.variant_id
           JOIN products p ON p.id = v.product_id
+          LEFT JOIN product_images i ON i.product_id = p.id AND i.position = 1
         {where}
          ORDER BY ci.id
         """,
@@ -254,8 +259,9 @@ def _as_item(row: db.Row) -> dict[str, Any]:
         "quantity": row["quantity"],
         "unit_price": row["price"],
         "subtotal": row["price"] * row["quantity"],
-        "in_stock": bool(row["in_stock"]),
+        "in_stock": row["available"] >= row["quantity"],
         "price_changed": row["price"] != row["seen_price"],
+        **{name: row[name] for name in FOR_PAGES},
     }
 
 
