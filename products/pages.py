@@ -8,13 +8,14 @@ from apiflask import APIBlueprint
 from flask import Response, redirect, render_template, request, url_for
 
 from auth.decorators import optional_login
-from products import browsing, category_services, linked_data, page_services, search_services
+from products import browsing, cards, category_services, linked_data, page_services, search_services
 from products.browsing import Looking
 
 bp = APIBlueprint("shop", __name__, enable_openapi=False)
 
 FRESH = 12
 SHOWN = 24
+EAGER = 4  # pictures that a page begins with
 
 
 @bp.get("/")
@@ -24,7 +25,7 @@ def home() -> str:
     return render_template(
         "products/home.html",
         categories=category_services.list_categories(),
-        products=search_services.list_products(limit=FRESH).items,
+        cards=cards.show(search_services.find_products(limit=FRESH).items, eager=EAGER),
     )
 
 
@@ -64,7 +65,7 @@ def show_product(key: str) -> str | Response:
 def _list(looking: Looking, *, category: str | None, shelf: dict[str, Any] | None = None) -> str:
     options = browsing.options_of(looking, request.args.getlist)
     filters = browsing.filters_of(looking, options, category=category)
-    page = search_services.list_products(filters=filters, sort=looking.sort, limit=SHOWN, cursor=looking.cursor)
+    page = search_services.find_products(filters=filters, sort=looking.sort, limit=SHOWN, cursor=looking.cursor)
     total, is_capped = search_services.count_products(filters=filters)
     return render_template(
         "products/list.html",
@@ -73,7 +74,7 @@ def _list(looking: Looking, *, category: str | None, shelf: dict[str, Any] | Non
         options=options,
         here=browsing.here_of(request.path, looking, options),
         shelf=shelf,
-        products=page.items,
+        cards=cards.show(page.items, eager=EAGER),
         next_cursor=page.next_cursor,
         total=total,
         is_capped=is_capped,

@@ -7,7 +7,7 @@ import hashlib
 import mimetypes
 from pathlib import Path
 
-from flask import Response, request, send_from_directory, url_for
+from flask import Response, request, send_from_directory
 from werkzeug.security import safe_join
 
 import config
@@ -21,8 +21,8 @@ AN_HOUR = "public, max-age=3600"
 def address(filename: str) -> str:
     """Return where a file of static/ is found, as it is now."""
     if is_versioned(filename):
-        return url_for("static", filename=filename)
-    return url_for("static", filename=filename, v=_fingerprint(FOLDER / filename))
+        return f"/static/{filename}"
+    return f"/static/{filename}?v={_fingerprint(FOLDER / filename)}"
 
 
 def is_versioned(filename: str) -> bool:
@@ -49,7 +49,7 @@ def _send_text(filename: str) -> Response | None:
         return None
     tag = _fingerprint(path)
     if compression.is_taken():
-        response = Response(_pack(str(path), path.stat().st_mtime_ns), mimetype=mimetype)
+        response = Response(_pack(path, path.stat().st_mtime_ns), mimetype=mimetype)
         response.headers["Content-Encoding"] = "gzip"
         response.set_etag(f"{tag}-gzip")
     else:
@@ -65,14 +65,14 @@ def _stays_as_it_is(filename: str) -> bool:
 
 
 def _fingerprint(path: Path) -> str:
-    return _hash(str(path), path.stat().st_mtime_ns)
+    return _hash(path, path.stat().st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=4096)
-def _hash(path: str, _changed: int) -> str:
-    return hashlib.blake2b(Path(path).read_bytes(), digest_size=6).hexdigest()
+def _hash(path: Path, _changed: int) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=6).hexdigest()
 
 
 @functools.lru_cache(maxsize=1024)
-def _pack(path: str, _changed: int) -> bytes:
-    return compression.pack(Path(path).read_bytes(), level=9)
+def _pack(path: Path, _changed: int) -> bytes:
+    return compression.pack(path.read_bytes(), level=9)

@@ -12,6 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from products import category_services, services
+from products import stock_services as stock
 from tests import factories
 from tests.html import Html
 
@@ -264,3 +265,15 @@ def test_a_category_of_many_costs_no_more_than_one_of_few(client: FlaskClient, c
         client.get("/categories/cups")
         counts.append(count_statements(lambda: client.get("/categories/cups")))
     assert counts[0] == counts[1]
+
+
+def test_a_card_is_never_older_than_its_product(client: FlaskClient) -> None:
+    product_id = make("Cup", 100, stock=9)
+    assert "KSh 100 .00" in look(client, "/").words
+    services.change_product(product_id=product_id, fields={"price": 120}, actor_id=None)
+    assert "KSh 120 .00" in look(client, "/").words
+    variant = client.get(f"/api/products/{product_id}").get_json()["variants"][0]
+    stock.set_stock(variant_id=variant["id"], stock=2, expected=None, reason="counted", actor_id=None)
+    assert "Only 2 left" in look(client, "/").words
+    stock.set_stock(variant_id=variant["id"], stock=0, expected=None, reason="counted", actor_id=None)
+    assert "Sold out" in look(client, "/").words
