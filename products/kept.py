@@ -13,23 +13,23 @@ Value = TypeVar("Value")
 
 
 class Kept(Generic[Value]):
-    """Values by product and stamp, the newest stamp of each product only; emptied when it is full."""
+    """Values by product (its id or slug) and stamp, the newest stamp of each product only; emptied when it is full."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._size = 0
-        self._values: dict[int, tuple[str, Value]] = {}
+        self._values: dict[int | str, tuple[str, Value]] = {}
 
-    def find(self, product_id: int, stamp: str) -> Value | None:
+    def find(self, product: int | str, stamp: str) -> Value | None:
         """Return what was kept under just this stamp."""
-        kept = self._values.get(product_id)
+        kept = self._values.get(product)
         return kept[1] if kept is not None and kept[0] == stamp else None
 
-    def keep(self, product_id: int, stamp: str, value: Value, *, size: int = 1) -> Value:
+    def keep(self, product: int | str, stamp: str, value: Value, *, size: int = 1) -> Value:
         """Keep a value that was read at this stamp or later, and return it."""
         if self._size + size > self._most:
             self._values = {}
             self._size = 0
         self._size += size
-        self._values[product_id] = (stamp, value)
+        self._values[product] = (stamp, value)
         return value

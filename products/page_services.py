@@ -42,10 +42,15 @@ class _Rest:
 def get_product(*, key: str) -> dict[str, Any]:
     """Return a product by id or slug, whole: variants, images, breadcrumbs, related. Raises NotFound."""
     version, text = write_product(key=key)
+    return read_product(text) | {"version": version}
+
+
+def read_product(text: str) -> dict[str, Any]:
+    """Return what `write_product` wrote, its money and times as what they are."""
     shown = shelf_services.with_types(json.loads(text))
     for part in (*shown["variants"], *shown["related"]):
         shelf_services.with_types(part)
-    return shown | {"version": version}
+    return shown
 
 
 def write_product(*, key: str) -> tuple[int, str]:

@@ -8,7 +8,7 @@ from apiflask import APIBlueprint
 from flask import Response, redirect, render_template, request, url_for
 
 from auth.decorators import optional_login
-from products import browsing, cards, category_services, linked_data, page_services, search_services
+from products import browsing, cards, category_services, product_parts, search_services
 from products.browsing import Looking
 
 bp = APIBlueprint("shop", __name__, enable_openapi=False)
@@ -49,17 +49,10 @@ def show_category(slug: str, looking: Looking) -> str:
 @optional_login
 def show_product(key: str) -> str | Response:
     """Show a product; by its id, lead to the address that has its name."""
-    product = page_services.get_product(key=key)
-    if key != product["slug"]:
-        return redirect(url_for("shop.show_product", key=product["slug"]), 301)  # type: ignore[return-value]
-    page = url_for("shop.show_product", key=key, _external=True)
-    return render_template(
-        "products/product.html",
-        product=product,
-        page=page,
-        summary=linked_data.summary_of(product),
-        linked_data=linked_data.describe(product, page=page),
-    )
+    parts = product_parts.show(key=key, host=request.host_url)
+    if key != parts.slug:
+        return redirect(url_for("shop.show_product", key=parts.slug), 301)  # type: ignore[return-value]
+    return render_template("products/product.html", parts=parts)
 
 
 def _list(looking: Looking, *, category: str | None, shelf: dict[str, Any] | None = None) -> str:

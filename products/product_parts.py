@@ -1,0 +1,51 @@
+"""The page of a product, as far as it is the same for everybody: written once, and kept for as long as it is true.
+
+What it is written from is the product as JSON, which the API reads at each request; the same JSON is the same page.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urljoin
+
+from flask import get_template_attribute
+from markupsafe import Markup
+
+from products import linked_data, page_services
+from products.kept import Kept
+
+MOST_KEPT = 12_000_000  # characters; a page has some 8 000
+TEMPLATE = "products/product_parts.html"
+
+
+class Parts(NamedTuple):
+    """What goes into the frame of all pages."""
+
+    slug: str
+    name: str
+    head: Markup
+    content: Markup
+
+
+_kept: Kept[Parts] = Kept(MOST_KEPT)
+
+
+def show(*, key: str, host: str) -> Parts:
+    """Return the page of a product by id or slug, for the shop at this host. Raises NotFound."""
+    _, text = page_services.write_product(key=key)
+    stamp = host + text
+    return _kept.find(key, stamp) or _write(stamp, text, host)
+
+
+def _write(stamp: str, text: str, host: str) -> Parts:
+    product = page_services.read_product(text)
+    page = urljoin(host, f"/products/{product['slug']}")
+    head = get_template_attribute(TEMPLATE, "head")
+    content = get_template_attribute(TEMPLATE, "content")
+    parts = Parts(
+        product["slug"],
+        product["name"],
+        head(product, page, linked_data.summary_of(product), linked_data.describe(product, page=page)),
+        content(product),
+    )
+    return _kept.keep(parts.slug, stamp, parts, size=len(stamp) + len(parts.head) + len(parts.content))
