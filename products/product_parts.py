@@ -16,6 +16,7 @@ from products.kept import Kept
 
 MOST_KEPT = 12_000_000  # characters; a page has some 8 000
 TEMPLATE = "products/product_parts.html"
+PLACE_OF_TOKEN = "<!-- token -->"
 
 
 class Parts(NamedTuple):
@@ -25,6 +26,7 @@ class Parts(NamedTuple):
     name: str
     head: Markup
     content: Markup
+    rest: Markup  # what follows the place of the form's token, which is another for everybody
 
 
 _kept: Kept[Parts] = Kept(MOST_KEPT)
@@ -42,10 +44,12 @@ def _write(stamp: str, text: str, host: str) -> Parts:
     page = urljoin(host, f"/products/{product['slug']}")
     head = get_template_attribute(TEMPLATE, "head")
     content = get_template_attribute(TEMPLATE, "content")
+    before, _, after = content(product).partition(PLACE_OF_TOKEN)
     parts = Parts(
         product["slug"],
         product["name"],
         head(product, page, linked_data.summary_of(product), linked_data.describe(product, page=page)),
-        content(product),
+        before,
+        after,
     )
-    return _kept.keep(parts.slug, stamp, parts, size=len(stamp) + len(parts.head) + len(parts.content))
+    return _kept.keep(parts.slug, stamp, parts, size=len(stamp) + sum(map(len, parts)))
