@@ -16,7 +16,7 @@ from products.kept import Kept
 
 MOST_KEPT = 12_000_000  # characters; a page has some 8 000
 TEMPLATE = "products/product_parts.html"
-PLACE_OF_TOKEN = "<!-- token -->"
+GAP = "<!-- token -->"
 
 
 class Parts(NamedTuple):
@@ -44,7 +44,7 @@ def _write(stamp: str, text: str, host: str) -> Parts:
     page = urljoin(host, f"/products/{product['slug']}")
     head = get_template_attribute(TEMPLATE, "head")
     content = get_template_attribute(TEMPLATE, "content")
-    before, _, after = content(product).partition(PLACE_OF_TOKEN)
+    before, _, after = content(product).partition(GAP)
     parts = Parts(
         product["slug"],
         product["name"],
