@@ -12,7 +12,7 @@ from apiflask import APIFlask
 
 import config
 import extensions
-from admin import catalogue_routes, dashboard_pages, report_routes
+from admin import catalogue_routes, dashboard_pages, order_pages, report_routes
 from admin import handlers as admin_handlers
 from admin import routes as admin_routes
 from auth import (
@@ -82,6 +82,7 @@ BLUEPRINTS = [
     report_routes.bp,
     catalogue_routes.bp,
     dashboard_pages.bp,
+    order_pages.bp,
 ]
 
 # What happens when something has happened: topic -> handlers, each feature's own table.

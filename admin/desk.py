@@ -55,11 +55,15 @@ def _shared() -> dict[str, Any]:
     return {"sections": sections_of_reader(), "address_with": address_with}
 
 
-def address_with(**changes: object) -> str:
-    """Return the address of this page with some of its parameters changed; None takes one out."""
+def address_with(at: str | None = None, **changes: object) -> str:
+    """Return the address of this page, or of that `at` another path, with some of its parameters changed.
+
+    None takes a parameter out.
+    """
     kept: Mapping[str, object] = {**request.args.to_dict(), **changes}
     query = urlencode([(name, value) for name, value in kept.items() if value not in (None, "")])
-    return f"{request.path}?{query}" if query else request.path
+    path = at or request.path
+    return f"{path}?{query}" if query else path
 
 
 class Query(BaseModel):

@@ -116,6 +116,7 @@ class OrderQuery(Request):
     status: Status | None = None
     payment_status: PaymentStatus | None = None
     q: Annotated[str, StringConstraints(min_length=2, max_length=254)] | None = None
+    sort: Literal["newest", "oldest"] = "newest"
     created_from: NaiveUtc | None = None
     created_to: NaiveUtc | None = None
 
