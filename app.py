@@ -12,8 +12,9 @@ from apiflask import APIFlask
 
 import config
 import extensions
-from admin import catalogue_routes, dashboard_pages, order_pages, report_routes
+from admin import catalogue_routes, report_routes
 from admin import handlers as admin_handlers
+from admin import pages as admin_pages
 from admin import routes as admin_routes
 from auth import (
     address_routes,
@@ -81,8 +82,7 @@ BLUEPRINTS = [
     admin_routes.bp,
     report_routes.bp,
     catalogue_routes.bp,
-    dashboard_pages.bp,
-    order_pages.bp,
+    *admin_pages.BLUEPRINTS,
 ]
 
 # What happens when something has happened: topic -> handlers, each feature's own table.

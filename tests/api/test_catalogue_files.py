@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from admin import catalogue_routes
+from tests import uploads
 from tests.factories import make_product, make_user, stock_of
 from tests.walk import log_in, rows
 
@@ -26,12 +26,7 @@ def manager(client: FlaskClient) -> Headers:
 def upload(client: FlaskClient, manager: Headers) -> Callable[..., TestResponse]:
     def send(text: str | bytes, **query: object) -> TestResponse:
         content = text.encode() if isinstance(text, str) else text
-        return client.post(
-            "/api/admin/products/import",
-            query_string=query,
-            data={"file": (io.BytesIO(content), "catalogue.csv")},
-            headers=manager,
-        )
+        return client.post("/api/admin/products/import", query_string=query, headers=manager, **uploads.upload(content))
 
     return send
 

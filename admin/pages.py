@@ -1,0 +1,12 @@
+"""The merchant's desk: the blueprints of all its pages."""
+
+from __future__ import annotations
+
+from admin import dashboard_pages, import_pages, order_pages, product_pages
+
+BLUEPRINTS = [
+    dashboard_pages.bp,
+    order_pages.bp,
+    product_pages.bp,
+    import_pages.bp,
+]
