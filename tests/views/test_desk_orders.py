@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 from orders import reading_services
 from orders.schemas import Order
 from tests.factories import make_order, make_product, make_user, settle
-from tests.pages.desk import Desk
 from tests.refunds import tell_outbox
+from tests.views.desk import Desk
 
 
 @pytest.fixture

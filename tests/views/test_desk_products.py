@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 
 from products import page_services, services, stock_services
 from tests.factories import Product, make_product, stock_of
-from tests.pages.desk import Desk
 from tests.uploads import upload
+from tests.views.desk import Desk
 from tests.walk import rows
 
 HEADER = "slug,name,description,vendor,category,compare_at_price,images,sku,options,price,stock"
