@@ -17,10 +17,13 @@ from admin import handlers as admin_handlers
 from admin import pages as admin_pages
 from admin import routes as admin_routes
 from auth import (
+    account_pages,
+    address_pages,
     address_routes,
     avatar_routes,
     export_routes,
     key_routes,
+    notification_pages,
     notification_routes,
     password_routes,
     security_pages,
@@ -61,11 +64,14 @@ BLUEPRINTS = [
     security_pages.bp,
     session_routes.bp,
     account_admin_routes.bp,
+    account_pages.bp,
     address_routes.bp,
+    address_pages.bp,
     avatar_routes.bp,
     avatar_routes.files,
     export_routes.bp,
     notification_routes.bp,
+    notification_pages.bp,
     password_routes.bp,
     totp_routes.bp,
     key_routes.bp,

@@ -20,17 +20,19 @@ LIMIT_OF_ACCOUNT = "30/hour"
 A_YEAR = 31_536_000
 
 
-def _account() -> str:
+def account_key() -> str:
+    """Name the account that a limit counts for."""
     return f"user:{current_user().id}"
 
 
 @bp.put("")
 @login_required
-@limiter.limit(LIMIT_OF_ACCOUNT, key_func=_account)
-@uploads.takes_picture(MOST_BYTES)
+@limiter.limit(LIMIT_OF_ACCOUNT, key_func=account_key)
+@uploads.up_to(MOST_BYTES)
 @bp.output(User)
-def set_avatar(picture: bytes) -> Response:
+def set_avatar() -> Response:
     """Set one's own picture: a JPEG, PNG or WebP, as the body or as `picture` of a form."""
+    picture = uploads.read_picture(most_bytes=MOST_BYTES)
     avatar_services.set_avatar(user_id=current_user().id, picture=picture)
     return web.answer(User(**services.get_user(user_id=current_user().id)))
 

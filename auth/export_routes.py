@@ -6,6 +6,7 @@ from apiflask import APIBlueprint
 from flask import Response, stream_with_context
 
 from auth import export_services
+from auth.avatar_routes import account_key
 from auth.decorators import current_user, login_required
 from auth.export_schemas import Export, write_export
 from extensions import limiter
@@ -18,7 +19,7 @@ LIMIT_OF_ACCOUNT = "10/hour"
 
 @bp.get("/export")
 @login_required
-@limiter.limit(LIMIT_OF_ACCOUNT, key_func=lambda: f"user:{current_user().id}")
+@limiter.limit(LIMIT_OF_ACCOUNT, key_func=account_key)
 @bp.output(Export)
 def export_account() -> Response:
     """Take all of one's own data away, as a file of JSON."""

@@ -11,7 +11,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from auth import address_services, avatar_services, key_services, notification_services, services, session_services
+from auth import (
+    address_services,
+    avatar_services,
+    key_services,
+    notification_services,
+    password_services,
+    passwords,
+    services,
+    session_services,
+)
+from auth import lockout_services as lockout
 from auth import one_time_services as one_time
 from auth import power_services as powers
 from auth import totp_services as totp
@@ -130,6 +140,16 @@ def change_user(tx: db.Tx, *, actor: CurrentUser, user_id: int, changes: Mapping
     return changed
 
 
+@passwords.in_line
+def end_own_account(*, actor: CurrentUser, password: str) -> None:
+    """Take oneself out of one's account, for good, with the password given again.
+
+    Raises InvalidFields for a wrong one, AccountLocked after too many of these, TooManyAtOnce, LastAdmin, OrdersOpen.
+    """
+    password_services.check_password(user_id=actor.id, password=password, field="password")
+    anonymise_user(actor=actor, user_id=actor.id)
+
+
 @db.in_transaction
 def anonymise_user(tx: db.Tx, *, actor: CurrentUser, user_id: int) -> None:
     """Take the person out of an account, for good: oneself, or somebody who may not do more than the actor.
@@ -167,6 +187,7 @@ def anonymise_user(tx: db.Tx, *, actor: CurrentUser, user_id: int) -> None:
     session_services.end_all_sessions_tx(tx, user_id=user_id, reason="anonymised")
     session_services.forget_devices_tx(tx, user_id=user_id)
     one_time.forget_tx(tx, user_id=user_id)
+    lockout.clear_tx(tx, user_id=user_id)
     address_services.forget_all_tx(tx, user_id=user_id)
     notification_services.forget_all_tx(tx, user_id=user_id)
     totp.forget_tx(tx, user_id=user_id)

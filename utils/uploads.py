@@ -1,41 +1,35 @@
-"""Files that come with a request. A view that takes one says how large it may be, and is given its bytes."""
+"""Files that come with a request. A view that takes one says how large it may be."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import Any, TypeVar, cast
 
-from flask import Response, request
+from flask import request
 
 from utils.errors import InvalidFields, UploadTooLarge
 
-P = ParamSpec("P")
+View = TypeVar("View", bound=Callable[..., Any])
 
 FIELD = "picture"
 FORM_AROUND = 64 * 1024  # what a form with a file may hold besides it
 
 
-def takes_picture(
-    most_bytes: int,
-) -> Callable[[Callable[Concatenate[bytes, P], Response]], Callable[P, Response]]:
-    """Give the view the picture of the request: its body, or the file `picture` of a form. Stands below the log-in.
+def up_to(most_bytes: int) -> Callable[[View], View]:
+    """Mark a view whose requests bring a file of so many bytes, for the request and for the OpenAPI document."""
+
+    def mark(view: View) -> View:
+        cast(Any, view).most_bytes = most_bytes + FORM_AROUND
+        return view
+
+    return mark
+
+
+def read_picture(*, most_bytes: int) -> bytes:
+    """Return the picture of the request: its body, or the file `picture` of a form.
 
     Raises UploadTooLarge (when the whole request is too large, 413 as well), and InvalidFields when there is none.
     """
-
-    def decorate(view: Callable[Concatenate[bytes, P], Response]) -> Callable[P, Response]:
-        @functools.wraps(view)
-        def run(*args: P.args, **kwargs: P.kwargs) -> Response:
-            return view(_read(most_bytes), *args, **kwargs)
-
-        cast(Any, run).most_bytes = most_bytes + FORM_AROUND  # for the request, and for the OpenAPI document
-        return run
-
-    return decorate
-
-
-def _read(most_bytes: int) -> bytes:
     if request.mimetype == "multipart/form-data":
         file = request.files.get(FIELD)
         data = file.read() if file else b""

@@ -91,7 +91,7 @@ def test_only_places_that_exist_are_linked(browser: Browser, app: APIFlask) -> N
 
 
 def test_statements_of_the_page_are_pinned(browser: Browser, count_statements: Callable[..., int]) -> None:
-    assert count_statements(lambda: browser.client.get(PAGE)) == 4
+    assert count_statements(lambda: browser.client.get(PAGE)) == 5
 
 
 # --- the password
