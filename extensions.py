@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import g
+from typing import Any
+
+from flask import Flask, g
 from flask_cors import CORS
 from flask_jwt_extended import JWTManager
 from flask_limiter import Limiter
@@ -10,8 +12,20 @@ from flask_limiter.util import get_remote_address
 
 
 class RouteLimiter(Limiter):
-    """Limits stand on routes, which look for themselves; Flask-Limiter's look before every request, for limits that
-    the whole application would have, is left out: it cost a tenth of each."""
+    """Limits stand on routes, which look for themselves. What Flask-Limiter does at every request is left out: before
+    it a look for limits of the whole application, after it headers that utils.web writes. It cost a tenth of each."""
+
+    def init_app(self, app: Flask) -> None:
+        hooks: list[dict[Any, list[Any]]] = [
+            app.before_request_funcs,
+            app.after_request_funcs,
+            app.teardown_request_funcs,
+        ]
+        before = [{name: list(functions) for name, functions in hook.items()} for hook in hooks]
+        super().init_app(app)
+        for hook, functions in zip(hooks, before, strict=True):
+            hook.clear()
+            hook.update(functions)
 
     def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
         if not in_middleware:

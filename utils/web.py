@@ -102,22 +102,24 @@ def _begin() -> None:
 
 
 def _end(response: Response) -> Response:
-    seconds = time.perf_counter() - g.started
-    route = request.url_rule.rule if request.url_rule else "(none)"
+    asked, told = _at_hand()
+    seconds = time.perf_counter() - told.started
+    route = asked.url_rule.rule if asked.url_rule else "(none)"
     response.headers["X-Request-ID"] = trace.request_id()
-    _tell_limit(response)
-    metrics.REQUESTS.labels(request.method, route, response.status_code).inc()
-    metrics.REQUEST_SECONDS.labels(route).observe(seconds)
+    if "is_limited" in told:
+        _tell_limit(response)
+    metrics.request_counter(asked.method, route, response.status_code).inc()
+    metrics.request_timer(route).observe(seconds)
     tally = trace.tally()
     write = logger.debug if route in QUIET_ROUTES else logger.info
     write(
         "request",
-        method=request.method,
+        method=asked.method,
         route=route,
-        path=route if "token" in (request.view_args or {}) else request.path,
+        path=route if "token" in (asked.view_args or {}) else asked.path,
         status=response.status_code,
-        code=g.get("problem_code"),
-        user_id=g.get("user_id"),
+        code=told.get("problem_code"),
+        user_id=told.get("user_id"),
         duration_ms=round(seconds * 1000, 1),
         statements=tally.statements,
         database_ms=round(tally.seconds * 1000, 1),
@@ -125,9 +127,14 @@ def _end(response: Response) -> Response:
     return response
 
 
+def _at_hand() -> tuple[Request, Any]:
+    """Return the request at hand and what it carries: Flask's proxies look for them anew at each use."""
+    return cast(Any, request)._get_current_object(), cast(Any, g)._get_current_object()
+
+
 def _tell_limit(response: Response) -> None:
     """Tell the closest limit of this request: how many there are, how many are left, in how many seconds anew."""
-    limit = limiter.current_limit if "is_limited" in g else None
+    limit = limiter.current_limit
     if limit is None:
         return
     seconds = max(1, math.ceil(limit.reset_at - time.time()))
