@@ -51,6 +51,7 @@ from payments import cli as payment_cli
 from payments import handlers as payment_handlers
 from payments import routes as payment_routes
 from products import cli as product_cli
+from products import handlers as product_handlers
 from products import pages as product_pages
 from products import routes as product_routes
 from utils import cli as database_cli
@@ -102,6 +103,7 @@ JOBS = [
     worker.Job("forget idempotency keys", 3600, idempotency.delete_expired_keys),
     worker.Job("forget told events", 3600, outbox.delete_told_events),
     *auth_handlers.JOBS,
+    *product_handlers.JOBS,
     *cart_handlers.JOBS,
     *order_handlers.JOBS,
     *payment_handlers.JOBS,

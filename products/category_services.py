@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from products import category_path_services as paths
+from products import change_services
 from utils import audit, clock, db
 from utils.errors import CategoryCycle, CategoryInUse, InvalidFields, NotFound, SlugTaken
 
@@ -114,6 +115,7 @@ def _change(tx: db.Tx, *, slug: str, changes: dict[str, Any], actor_id: int | No
                 set=db.set_clause(COLUMNS, values | {"updated_at": clock.now()}),
             )
         _mark_products_tx(tx, category["id"])
+        change_services.tell_tx(tx, product_id=None)
         audit.record_tx(
             tx,
             action="category.changed",

@@ -25,7 +25,7 @@ def home() -> str:
     return render_template(
         "products/home.html",
         categories=category_services.list_categories(),
-        cards=cards.show(search_services.find_products(limit=FRESH).items, eager=EAGER),
+        cards=cards.show(search_services.list_texts(limit=FRESH).items, eager=EAGER),
     )
 
 
@@ -58,7 +58,7 @@ def show_product(key: str) -> str | Response:
 def _list(looking: Looking, *, category: str | None, shelf: dict[str, Any] | None = None) -> str:
     options = browsing.options_of(looking, request.args.getlist)
     filters = browsing.filters_of(looking, options, category=category)
-    page = search_services.find_products(filters=filters, sort=looking.sort, limit=SHOWN, cursor=looking.cursor)
+    page = search_services.list_texts(filters=filters, sort=looking.sort, limit=SHOWN, cursor=looking.cursor)
     total, is_capped = search_services.count_products(filters=filters)
     return render_template(
         "products/list.html",

@@ -5,6 +5,7 @@ What it is written from is the product as JSON, which the API reads at each requ
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 from urllib.parse import urljoin
 
@@ -12,9 +13,8 @@ from flask import get_template_attribute
 from markupsafe import Markup
 
 from products import linked_data, page_services
-from products.kept import Kept
 
-MOST_KEPT = 12_000_000  # characters; a page has some 8 000
+MOST_KEPT = 1000  # a page has some 8 000 characters
 TEMPLATE = "products/product_parts.html"
 GAP = "<!-- token -->"
 
@@ -29,27 +29,23 @@ class Parts(NamedTuple):
     rest: Markup  # what follows the place of the form's token, which is another for everybody
 
 
-_kept: Kept[Parts] = Kept(MOST_KEPT)
-
-
 def show(*, key: str, host: str) -> Parts:
     """Return the page of a product by id or slug, for the shop at this host. Raises NotFound."""
     _, text = page_services.write_product(key=key)
-    stamp = host + text
-    return _kept.find(key, stamp) or _write(stamp, text, host)
+    return _write(text, host)
 
 
-def _write(stamp: str, text: str, host: str) -> Parts:
+@functools.lru_cache(MOST_KEPT)
+def _write(text: str, host: str) -> Parts:
     product = page_services.read_product(text)
     page = urljoin(host, f"/products/{product['slug']}")
     head = get_template_attribute(TEMPLATE, "head")
     content = get_template_attribute(TEMPLATE, "content")
     before, _, after = content(product).partition(GAP)
-    parts = Parts(
+    return Parts(
         product["slug"],
         product["name"],
         head(product, page, linked_data.summary_of(product), linked_data.describe(product, page=page)),
         before,
         after,
     )
-    return _kept.keep(parts.slug, stamp, parts, size=len(stamp) + sum(map(len, parts)))

@@ -33,10 +33,8 @@ def list_products(query: schemas.ProductQuery) -> Response:
         in_stock=query.in_stock,
         options={name: request.args.getlist(f"{schemas.OPTION_PREFIX}{name}") for name in query.option_names()},
     )
-    items, next_cursor = search_services.write_products(
-        filters=filters, sort=query.sort, limit=query.limit, cursor=query.cursor
-    )
-    members = f'{{"items":{items},"next_cursor":{json.dumps(next_cursor)}'
+    page = search_services.list_texts(filters=filters, sort=query.sort, limit=query.limit, cursor=query.cursor)
+    members = f'{{"items":[{",".join(page.items)}],"next_cursor":{json.dumps(page.next_cursor)}'
     extras: dict[str, Any] = {}
     if query.count:
         extras["total"], extras["total_capped"] = search_services.count_products(filters=filters)

@@ -1,19 +1,19 @@
 """Finding products: filters, sorts, pages by key, full text, facets. Reads only.
 
-A plain page is one statement. Sorts run along an index that ends in the id, and a page starts where the cursor says,
+A page is one statement, and none while it is kept. Sorts run along an index that ends in the id, and a page starts
+where the cursor says,
 so that page 1 000 costs what page 1 costs; only a search sorts what it found.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from products import shelf_services, texts
-from products.shelf_services import FOUND
+from products import change_services, kept, shelf_services, texts
 from utils import db, paging
 from utils.errors import BadCursor
 
@@ -171,6 +171,12 @@ class Filters:
     values: Mapping[str, Any]
     words: str
     search: Mapping[str, Any]
+    asks_for_stock: bool
+
+    @property
+    def key(self) -> Hashable:
+        """What tells these filters from others."""
+        return *self.values.items(), *self.search.items()
 
 
 def filters_of(
@@ -192,10 +198,10 @@ def filters_of(
     }
     values = {"deleted_at": None} | {name: value for name, value in wanted.items() if value is not None}
     if not q:
-        return Filters(values, "", {})
+        return Filters(values, "", {}, in_stock)
     words = texts.full_text_query(q)
     search = {"pattern": texts.name_pattern(q), "sku": q, "sku_score": SKU_SCORE} | ({"words": words} if words else {})
-    return Filters(values, words, search)
+    return Filters(values, words, search, in_stock)
 
 
 def _options_wanted(options: Mapping[str, Sequence[str]], in_stock: bool) -> str:
@@ -207,34 +213,35 @@ def list_products(
     *, filters: Filters | None = None, sort: str | None = None, limit: int = 20, cursor: str | None = None
 ) -> paging.Page[db.Row]:
     """Return a page of products in the shape of a list. Raises BadCursor."""
-    page = find_products(filters=filters, sort=sort, limit=limit, cursor=cursor)
-    return paging.Page(shelf_services.show(db.reading(), page.items), page.next_cursor)
+    page = list_texts(filters=filters, sort=sort, limit=limit, cursor=cursor)
+    return paging.Page([shelf_services.show(text) for text in page.items], page.next_cursor)
 
 
-def write_products(
+def list_texts(
     *, filters: Filters | None = None, sort: str | None = None, limit: int = 20, cursor: str | None = None
-) -> tuple[str, str | None]:
-    """Return the same page as a JSON array, and the cursor of the next. Raises BadCursor."""
-    page = find_products(filters=filters, sort=sort, limit=limit, cursor=cursor)
-    return f"[{shelf_services.write(db.reading(), page.items)}]", page.next_cursor
-
-
-def find_products(
-    *, filters: Filters | None = None, sort: str | None = None, limit: int = 20, cursor: str | None = None
-) -> paging.Page[db.Row]:
-    """Find a page of products: who they are, for shelf_services to show. Raises BadCursor.
+) -> paging.Page[str]:
+    """Return the same page, each product as a JSON object. Raises BadCursor.
 
     Without a sort, what was searched for comes by relevance and everything else with the newest first.
     """
     filters = filters or filters_of()
     sort = sort or ("relevance" if filters.search else "newest")
-    values = {**filters.values, **_values_of_place(sort, cursor)}
+    read_at = change_services.look()
     reader = db.reading()
+    lists = kept.lists_by_stock if filters.asks_for_stock else kept.lists
+    place = (filters.key, sort, limit, cursor)
+    page = lists.find(place)
+    if page is None:
+        page = lists.keep(place, _find_products(reader, filters, sort, limit, cursor), read_at=read_at, size=limit)
+    return paging.Page(shelf_services.read_texts(reader, page.items, read_at=read_at), page.next_cursor)
+
+
+def _find_products(reader: db.Reader, filters: Filters, sort: str, limit: int, cursor: str | None) -> paging.Page[int]:
+    values = {**filters.values, **_values_of_place(sort, cursor)}
     if filters.search:
         found = reader.fetch_all(
-            "SELECT {found}{key}\nFROM {source}\n{where}\nORDER BY {order}\nLIMIT %(limit)s",
+            "SELECT p.id{key}\nFROM {source}\n{where}\nORDER BY {order}\nLIMIT %(limit)s",
             {**filters.search, "limit": limit + 1},
-            found=FOUND,
             key=(KEYS | KEYS_FOUND)[sort],
             source=FOUND_BY_WORDS if filters.words else FOUND_BY_NAME,
             where=db.where(FILTERS | AFTER | AFTER_FOUND, values),
@@ -242,14 +249,14 @@ def find_products(
         )
     else:
         found = reader.fetch_all(
-            "SELECT {found}{key}\nFROM products p\n{where}\nORDER BY {order}\nLIMIT %(limit)s",
+            "SELECT p.id{key}\nFROM products p\n{where}\nORDER BY {order}\nLIMIT %(limit)s",
             {"limit": limit + 1},
-            found=FOUND,
             key=KEYS[sort],
             where=db.where(FILTERS | AFTER, values),
             order=SORTS[sort],
         )
-    return paging.cut(found, limit, lambda row: _cursor_of(sort, row))
+    page = paging.cut(found, limit, lambda row: _cursor_of(sort, row))
+    return paging.Page([row["id"] for row in page.items], page.next_cursor)
 
 
 def count_products(*, filters: Filters) -> tuple[int, bool]:

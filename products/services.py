@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from products import category_path_services, drafts, texts, variant_services
+from products import change_services as changes
 from products.drafts import Draft, Image, Variant
 from utils import audit, clock, db
 from utils.errors import NotFound, PreconditionFailed, SlugTaken
@@ -38,6 +39,7 @@ def create_product_tx(tx: db.Tx, *, draft: Draft, slug: str, actor_id: int | Non
         tx, product_id=product_id, standing=[], wanted=draft.variants, reason="initial", actor_id=actor_id
     )
     _write_images_tx(tx, product_id, draft.images)
+    changes.tell_tx(tx, product_id=product_id)
     return product_id
 
 
@@ -81,6 +83,7 @@ def delete_product(tx: db.Tx, *, product_id: int, actor_id: int | None, versions
         {"id": product_id, "now": clock.now()},
     )
     variant_services.delete_variants_tx(tx, variant_ids=[variant.id for variant in current.variants if variant.id])
+    changes.tell_tx(tx, product_id=product_id)
     _record_tx(tx, "product.deleted", product_id, actor_id, before=current)
 
 
@@ -134,6 +137,7 @@ def write_difference_tx(
         reason=reason,
         actor_id=actor_id,
     )
+    changes.tell_tx(tx, product_id=product_id)
     return True
 
 

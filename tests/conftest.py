@@ -20,6 +20,7 @@ from flask.testing import FlaskClient
 import config
 from app import create_app
 from extensions import limiter
+from products import change_services, kept
 from tests import factories
 from tests.daraja import Daraja
 from utils import checks, clock, db, log, migrations, private_server, trace
@@ -77,6 +78,7 @@ def session_app(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
         }
     )
     app = create_app(settings)
+    change_services.LOOK_SECONDS = 0  # every read looks whether something changed: a test must not depend on the hour
     yield app
     db.close_pool()
 
@@ -88,6 +90,7 @@ def app(session_app: APIFlask, database_url: str, tmp_path: Path) -> Iterator[AP
     When the test is over, the invariants of sql/checks.sql must hold, whatever it did.
     """
     empty(database_url)
+    kept.forget()
     with config.override(INSTANCE_DIR=tmp_path), trace.span():
         try:
             yield session_app

@@ -16,6 +16,7 @@ from orders import services as orders
 from orders.schemas import Order, OrderIn
 from payments import attempt_services as attempts
 from payments import settle_services as settlement
+from products import change_services
 from utils import clock, db, idempotency
 
 _numbers = itertools.count(1)
@@ -110,6 +111,7 @@ def make_product(
             "now": now,
         },
     )
+    change_services.tell_tx(tx, product_id=product_id)
     made = []
     for position, variant in enumerate(wanted, start=1):
         options = variant.get("options", {})

@@ -18,6 +18,7 @@ OURS = {*PACKAGES, *TOP_MODULES}
 OWN_TABLE_MODULES = {
     "utils/audit.py",  # audit_log
     "utils/db.py",  # the session's settings
+    "utils/verbs.py",  # savepoints
     "utils/idempotency.py",  # idempotency_keys
     "utils/migrations.py",  # yoyo's tables, GET_LOCK
     "utils/outbox.py",  # outbox_events

@@ -15,33 +15,34 @@ import functools
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pymysql
 from dbutils.pooled_db import PooledDB, PooledDedicatedDBConnection
-from pymysql.constants import CLIENT, CR, ER
-from pymysql.cursors import DictCursor
+from pymysql.constants import CLIENT, ER
 
-from utils import log, trace, wire
-from utils.errors import DatabaseBusy, DatabaseUnavailable, StaleRow
+from utils import log
+from utils.errors import DatabaseBusy
 from utils.fragments import Fragment as Fragment
 from utils.fragments import Params as Params
 from utils.fragments import StatementError as StatementError
 from utils.fragments import in_list as in_list
-from utils.fragments import names_in, put_together
 from utils.fragments import set_clause as set_clause
 from utils.fragments import where as where
+from utils.verbs import Reader as Reader
+from utils.verbs import Row as Row
+from utils.verbs import SingleStatement, is_lost, raise_named
+from utils.verbs import Tx as Tx
 
 logger = log.get_logger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Row = dict[str, Any]
 
 CHARSET = "utf8mb4"
 COLLATION = "utf8mb4_unicode_520_ci"  # the newest that MySQL and MariaDB share; tells emoji apart
@@ -54,110 +55,11 @@ SESSION = (
 # Replication; Galera says 1213), snapshot conflict (MariaDB), write conflict (TiDB) - and a lock that did not come,
 # which has already cost its `innodb_lock_wait_timeout` each time.
 TRIES = {ER.LOCK_DEADLOCK: 8, 3101: 8, ER.CHECKREAD: 8, 9007: 8, ER.LOCK_WAIT_TIMEOUT: 2}
-# The connection is gone, or the server is on its way out: shutdown, killed (1927 MariaDB), idle too long (4031 MySQL).
-LOST = {CR.CR_CONNECTION_ERROR, CR.CR_CONN_HOST_ERROR, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST}
-LOST |= {CR.CR_SERVER_LOST_EXTENDED, ER.SERVER_SHUTDOWN, ER.CON_COUNT_ERROR, 1927, 4031}
-
-
-class Reader:
-    """The reading verbs, over the context's connection."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-
-    def fetch_all(self, sql: str, params: Params | None = None, **fragments: Fragment | str) -> list[Row]:
-        """Return all rows, each a dict."""
-        return list(self._run(sql, params, fragments).fetchall())
-
-    def fetch_one(self, sql: str, params: Params | None = None, **fragments: Fragment | str) -> Row | None:
-        """Return the one row, or None. Raises StatementError when there are more."""
-        rows = self.fetch_all(sql, params, **fragments)
-        if len(rows) > 1:
-            raise StatementError(f"{len(rows)} rows where at most one was meant: {sql}")
-        return rows[0] if rows else None
-
-    def require_one(
-        self, sql: str, params: Params | None = None, *, missing: Exception, **fragments: Fragment | str
-    ) -> Row:
-        """Return the one row. Raises `missing` when there is none."""
-        row = self.fetch_one(sql, params, **fragments)
-        if row is None:
-            raise missing
-        return row
-
-    def fetch_value(self, sql: str, params: Params | None = None, **fragments: Fragment | str) -> Any:
-        """Return the first column of the one row, or None."""
-        row = self.fetch_one(sql, params, **fragments)
-        return None if row is None else next(iter(row.values()))
-
-    def _run(self, sql: str, params: Params | None, fragments: Mapping[str, Fragment | str]) -> DictCursor:
-        """Send a statement and return its cursor, which holds the whole result."""
-        statement, bound = put_together(sql, params, fragments)
-        tally = trace.tally()
-        started = time.perf_counter()
-        try:
-            cursor: DictCursor = self._connection.cursor(DictCursor)
-            cursor.execute(f"{statement} /* {trace.request_id()} */", bound or None)
-            return cursor
-        except pymysql.err.Error as error:
-            _raise_named(error)
-        finally:
-            tally.statements += 1
-            tally.seconds += time.perf_counter() - started
-
-
-class Tx(Reader):
-    """The verbs of an open transaction."""
-
-    def execute(self, sql: str, params: Params | None = None, **fragments: Fragment | str) -> int:
-        """Run a writing statement and return how many rows it hit (found, whether or not they changed)."""
-        return self._run(sql, params, fragments).rowcount
-
-    def execute_one(self, sql: str, params: Params | None = None, **fragments: Fragment | str) -> None:
-        """Run a statement that must hit exactly one row. Raises StaleRow when it hits none."""
-        hit = self.execute(sql, params, **fragments)
-        if hit == 0:
-            raise StaleRow
-        if hit > 1:
-            raise StatementError(f"{hit} rows hit where one was meant: {sql}")
-
-    def insert(self, sql: str, params: Params | None = None, **fragments: Fragment | str) -> int:
-        """Insert one row and return its new id."""
-        return self._run(sql, params, fragments).lastrowid
-
-    def insert_many(self, sql: str, rows: Sequence[Params]) -> int:
-        """Insert rows with one multi-row statement: `sql` ends in `VALUES (…)` for one of them."""
-        head, _, one = sql.rpartition("VALUES")
-        names = names_in(one)
-        values: list[str] = []
-        params: dict[str, Any] = {}
-        for place, row in enumerate(rows):
-            if set(row) != names:
-                raise StatementError(f"row {place} names {sorted(row)}, the statement {sorted(names)}")
-            values.append(re.sub(r"%\((\w+)\)s", rf"%(\g<1>_{place})s", one))
-            params |= {f"{name}_{place}": value for name, value in row.items()}
-        return self.execute(head + "VALUES" + ",".join(values), params) if rows else 0
-
-    @contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Undo what the block did, and only that, when it raises; the error goes on. Attempts do not nest.
-
-        An error of the server itself is left to whoever owns the transaction: a deadlock has undone all of it.
-        """
-        self.execute("SAVEPOINT attempt")
-        try:
-            yield
-        except pymysql.err.Error:
-            raise
-        except Exception:
-            self.execute("ROLLBACK TO SAVEPOINT attempt")
-            raise
-        self.execute("RELEASE SAVEPOINT attempt")
-
 
 # --- the pool and the context's connection
 
 _pool: PooledDB | None = None
+_committed_at = 0.0
 
 
 @dataclass(slots=True)
@@ -169,6 +71,7 @@ class _Held:
 
 
 _held: ContextVar[_Held | None] = ContextVar("held", default=None)
+_Opened = Callable[[_Held, str], AbstractContextManager[Tx]]
 
 
 def connect_arguments(url: str) -> dict[str, Any]:
@@ -193,14 +96,14 @@ def open_pool(url: str, size: int) -> None:
     global _pool
     close_pool()
     _pool = PooledDB(
-        wire,
+        pymysql,
         maxconnections=size,
         maxcached=size,
         blocking=True,
         ping=0,  # a look at the server before each request costs more than to replace a dead connection when met
         reset=False,
         setsession=list(SESSION),
-        isfatal=_is_lost,
+        isfatal=is_lost,
         autocommit=True,
         client_flag=CLIENT.FOUND_ROWS,
         read_timeout=30,
@@ -240,7 +143,7 @@ def _connection(held: _Held) -> PooledDedicatedDBConnection:
         try:
             held.connection = _pool.dedicated_connection()
         except pymysql.err.Error as error:
-            _raise_named(error)
+            raise_named(error)
     return held.connection
 
 
@@ -268,6 +171,20 @@ def in_transaction(verb: Callable[Concatenate[Tx, P], R]) -> Callable[P, R]:
     DatabaseUnavailable when the server is away. When it goes away during COMMIT the outcome is unknown to us;
     the caller's idempotency key or the state of the row tells it on the next try.
     """
+    return _owning(verb, _transaction)
+
+
+def in_one_statement(verb: Callable[Concatenate[Tx, P], R]) -> Callable[P, R]:
+    """Make a verb that sends one statement a transaction: the server commits it before it answers.
+
+    That saves BEGIN and COMMIT, two ways to the server and back. Raises as `in_transaction` does, and StatementError
+    at a second statement. When the connection is lost the statement may have run and is sent again on another: it
+    must be one that may stand there twice.
+    """
+    return _owning(verb, _statement)
+
+
+def _owning(verb: Callable[Concatenate[Tx, P], R], opened: _Opened) -> Callable[P, R]:
     name = f"{verb.__module__}.{verb.__qualname__}"
 
     @functools.wraps(verb)
@@ -279,7 +196,7 @@ def in_transaction(verb: Callable[Concatenate[Tx, P], R]) -> Callable[P, R]:
         while True:
             attempt += 1
             try:
-                with _transaction(held, name) as tx:
+                with opened(held, name) as tx:
                     return verb(tx, *args, **kwargs)
             except pymysql.err.OperationalError as error:
                 if error.args[0] not in TRIES:
@@ -294,6 +211,7 @@ def in_transaction(verb: Callable[Concatenate[Tx, P], R]) -> Callable[P, R]:
 
 @contextmanager
 def _transaction(held: _Held, name: str) -> Iterator[Tx]:
+    global _committed_at
     connection = _connection(held)
     _begin(connection)
     held.transaction = name
@@ -301,8 +219,9 @@ def _transaction(held: _Held, name: str) -> Iterator[Tx]:
         yield Tx(connection)
         try:
             connection.commit()
+            _committed_at = time.monotonic()
         except pymysql.err.Error as error:
-            _raise_named(error)
+            raise_named(error)
     except BaseException:
         # A dead connection cannot roll back, and needs not: the server has. The pool replaces it here.
         with suppress(pymysql.err.Error):
@@ -312,30 +231,36 @@ def _transaction(held: _Held, name: str) -> Iterator[Tx]:
         held.transaction = None
 
 
+@contextmanager
+def _statement(held: _Held, name: str) -> Iterator[Tx]:
+    global _committed_at
+    tx = SingleStatement(_connection(held))
+    held.transaction = name
+    try:
+        yield tx
+        _committed_at = time.monotonic()
+    finally:
+        held.transaction = None
+
+
+def committed_at() -> float:
+    """Return when this process last committed a transaction, on the clock of `time.monotonic`; 0 before the first."""
+    return _committed_at
+
+
 def _begin(connection: PooledDedicatedDBConnection) -> None:
     """Begin, on a fresh connection when the server was restarted since this one was last used."""
     try:
         connection.begin()
     except pymysql.err.Error as error:
-        if not _is_lost(error):
+        if not is_lost(error):
             raise
         try:
             with suppress(pymysql.err.Error):
                 connection.rollback()
             connection.begin()
         except pymysql.err.Error as second:
-            _raise_named(second)
-
-
-def _is_lost(error: BaseException) -> bool:
-    return isinstance(error, pymysql.err.InterfaceError) or bool(error.args and error.args[0] in LOST)
-
-
-def _raise_named(error: pymysql.err.Error) -> NoReturn:
-    if _is_lost(error):
-        logger.error("database away", code=error.args[0] if error.args else None)
-        raise DatabaseUnavailable from error
-    raise error
+            raise_named(second)
 
 
 def constraint_of(error: pymysql.err.IntegrityError) -> str | None:
