@@ -14,6 +14,7 @@ from payments.schemas import CallbackAnswer, ValidationAnswer
 from utils import web
 
 PREFIX = "/api/payments/callbacks"
+ACCEPTED = CallbackAnswer().model_dump_json()
 
 bp = APIBlueprint("callbacks", __name__, url_prefix=PREFIX, tag="Payments")
 
@@ -32,7 +33,7 @@ def take_stk_callback(token: str) -> Response:
     payment_id = door.require_known_token("stk", token)
     body = door.read_body("stk")
     callback_services.receive(kind="stk", payment_id=payment_id, body=body, address=request.remote_addr or "")
-    return web.answer(CallbackAnswer())
+    return _accepted()
 
 
 @bp.post("/c2b/<token>/validation")
@@ -52,7 +53,7 @@ def take_c2b_confirmation(token: str) -> Response:
     door.require_known_token("c2b", token)
     body = door.read_body("c2b")
     callback_services.receive(kind="c2b", body=body, address=request.remote_addr or "")
-    return web.answer(CallbackAnswer())
+    return _accepted()
 
 
 @bp.post("/result/<token>")
@@ -71,6 +72,10 @@ def take_timeout(token: str) -> Response:
     return _take_word_of_refund("timeout", token)
 
 
+def _accepted() -> Response:
+    return Response(ACCEPTED, mimetype=web.JSON)
+
+
 def _take_word_of_refund(kind: str, token: str) -> Response:
     refund_id, call = door.require_known_refund_token(kind, token)
     callback_services.receive(
@@ -80,4 +85,4 @@ def _take_word_of_refund(kind: str, token: str) -> Response:
         body=door.read_body(kind),
         address=request.remote_addr or "",
     )
-    return web.answer(CallbackAnswer())
+    return _accepted()

@@ -6,7 +6,7 @@ again, and settlement sees to it that this changes nothing. Locks order, payment
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import config
@@ -17,11 +17,13 @@ from payments.result_codes import Meaning, meaning_of
 from payments.stk_callback import StkResult
 from utils import clock, db, log, trace
 from utils.errors import NotFound
+from utils.together import Together
 
 logger = log.get_logger(__name__)
 
 LEASE = timedelta(seconds=60)
 APPLIED_AT_ONCE = 50
+WRITTEN_TOGETHER = 50  # bodies of 64 KiB; the server takes 16 MiB in one statement
 LONGEST_WAIT = timedelta(minutes=30)
 # With MPESA_CONFIRM_BY_QUERY: how often a success that the query has not confirmed is looked at again, and after how
 # long a person does: soon when the query has denied it, in a day when it could not be asked. A genuine one is confirmed
@@ -35,9 +37,7 @@ NAMED_BY_TOKEN = {
 }
 
 
-@db.in_transaction
 def receive(
-    tx: db.Tx,
     *,
     kind: str,
     body: str,
@@ -46,10 +46,28 @@ def receive(
     refund_id: int | None = None,
     refund_call: str | None = None,
 ) -> None:
-    """Keep a callback word for word. Raises NotFound when the payment or refund its token names is not there."""
-    now = clock.now()
+    """Keep a callback word for word. Raises NotFound when the payment or refund its token names is not there.
+
+    Callbacks that come at the same moment are written together; should that fail, each by itself.
+    """
+    callback = {
+        "kind": kind,
+        "payment_id": payment_id,
+        "refund_id": refund_id,
+        "refund_call": refund_call,
+        "body": body,
+        "address": address,
+        "request_id": trace.request_id(),
+        "now": clock.now(),
+    }
+    if not _inbox.bring(callback):
+        _insert([callback])
+
+
+@db.in_one_statement
+def _insert(tx: db.Tx, callbacks: Sequence[db.Row]) -> None:
     with db.naming(NAMED_BY_TOKEN):
-        tx.insert(
+        tx.insert_many(
             """
             INSERT INTO provider_callbacks
                 (kind, payment_id, refund_id, refund_call, body, address, request_id, received_at, due_at)
@@ -57,17 +75,11 @@ def receive(
                 (%(kind)s, %(payment_id)s, %(refund_id)s, %(refund_call)s, %(body)s, %(address)s, %(request_id)s,
                  %(now)s, %(now)s)
             """,
-            {
-                "kind": kind,
-                "payment_id": payment_id,
-                "refund_id": refund_id,
-                "refund_call": refund_call,
-                "body": body,
-                "address": address,
-                "request_id": trace.request_id(),
-                "now": now,
-            },
+            callbacks,
         )
+
+
+_inbox = Together(_insert, most=WRITTEN_TOGETHER)
 
 
 def apply_due(*, limit: int = APPLIED_AT_ONCE) -> int:

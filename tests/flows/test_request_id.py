@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
+from pymysql.cursors import DictCursor
 
 import config
 from app import HANDLERS
@@ -116,13 +117,13 @@ def test_every_statement_of_a_request_carries_its_id(
     client: FlaskClient, product: Product, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[str] = []
-    send = db.DictCursor.execute
+    send = DictCursor.execute
 
     def note(cursor: Any, statement: str, *values: Any) -> int:
         sent.append(statement)
         return send(cursor, statement, *values)
 
-    monkeypatch.setattr(db.DictCursor, "execute", note)
+    monkeypatch.setattr(DictCursor, "execute", note)
     assert place_order(client, product, headers).status_code == 201
     assert len(sent) > 5
     assert [statement for statement in sent if not statement.endswith(f"/* {REQUEST_ID} */")] == []

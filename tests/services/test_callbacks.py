@@ -19,7 +19,6 @@ from tests.daraja import Daraja, failure_body, success_body
 from tests.factories import User, make_order, make_product, make_user
 from tests.threads import at_once
 from utils import db
-from utils.errors import NotFound
 from utils.idempotency import Claim
 
 RECEIPT = "NLJ7RT61SV"
@@ -255,11 +254,6 @@ def test_a_body_that_is_no_callback_is_kept_and_not_tried_forever(payment: Payme
     kept = db.reading().fetch_one("SELECT body, due_at FROM provider_callbacks")
     assert kept == {"body": body, "due_at": None}
     assert scripted.payment_row(payment.id)["status"] == "sent"
-
-
-def test_a_callback_for_a_payment_that_is_not_there_is_not_found(daraja: Daraja) -> None:
-    with pytest.raises(NotFound):
-        callback_services.receive(kind="stk", payment_id=4711, body="{}", address="")
 
 
 def test_an_order_cancelled_under_an_open_prompt_keeps_the_late_money_in_review(

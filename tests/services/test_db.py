@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -50,11 +49,6 @@ def connection_id(tx: db.Tx) -> int:
 
 @db.in_transaction
 def inside(tx: db.Tx, work: Callable[[db.Tx], Any]) -> Any:
-    return work(tx)
-
-
-@db.in_one_statement
-def alone(tx: db.Tx, work: Callable[[db.Tx], Any]) -> Any:
     return work(tx)
 
 
@@ -191,37 +185,6 @@ def test_an_attempt_that_raises_is_undone_and_what_was_done_before_it_stays(rows
 
     inside(try_both)
     assert [count_of(row) for row in rows] == [2, 0]
-
-
-def test_a_verb_of_one_statement_is_committed_when_it_returns_and_opens_no_transaction(
-    rows: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: Any) -> None:
-        raise AssertionError("no BEGIN, COMMIT or ROLLBACK is sent")
-
-    for verb in ("begin", "commit", "rollback"):
-        monkeypatch.setattr(pymysql.connections.Connection, verb, refuse)
-    before = time.monotonic()
-    alone(lambda tx: tx.execute_one(ADD_ONE, {"id": rows[0]}))
-    monkeypatch.undo()
-    assert db.committed_at() > before
-    kill(db.reading().fetch_value("SELECT CONNECTION_ID() AS id"))  # what was not committed would be gone
-    assert count_of(rows[0]) == 1
-
-
-def test_a_second_statement_in_a_verb_of_one_raises_and_what_was_sent_stands(rows: list[int]) -> None:
-    def send_two(tx: db.Tx) -> None:
-        tx.execute_one(ADD_ONE, {"id": rows[0]})
-        tx.execute_one(ADD_ONE, {"id": rows[1]})
-
-    with pytest.raises(db.StatementError, match="a second statement"):
-        alone(send_two)
-    assert [count_of(row) for row in rows] == [1, 0]
-
-
-def test_a_verb_of_one_statement_inside_a_transaction_raises() -> None:
-    with pytest.raises(db.StatementError, match=r"test_db\.alone opens .* inside .*test_db\.inside"):
-        inside(lambda tx: alone(lambda own: own.fetch_value("SELECT 1 AS one")))
 
 
 def test_a_transaction_inside_another_raises_and_names_both() -> None:
