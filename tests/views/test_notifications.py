@@ -83,7 +83,7 @@ def test_one_is_marked_as_read_and_then_the_rest(browser: Browser, wanjiku: User
     browser.send(f"{HERE}/{told[0]}/read")
     assert browser.path == HERE
     assert notifications.count_unread(user_id=wanjiku.id) == 2
-    assert len(Html(browser.open(f"{HERE}?unread=1").text).tags("li", **{"class": "card told new"})) == 2
+    assert len(Html(browser.open(f"{HERE}?unread=1").text).tags("li", **{"class": "card stack tight told new"})) == 2
     browser.send(f"{HERE}/read-all")
     assert notifications.count_unread(user_id=wanjiku.id) == 0
     assert "Nothing unread" in browser.open(f"{HERE}?unread=1").text
