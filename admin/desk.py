@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -13,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from admin import rollup_services as rollups
 from admin.dashboard_schemas import Day
+from utils import csrf, forms, idempotency
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,25 @@ def sections_of_reader() -> list[Section]:
 
 
 def _shared() -> dict[str, Any]:
-    return {"sections": sections_of_reader(), "address_with": address_with}
+    return {
+        "sections": sections_of_reader(),
+        "address_with": address_with,
+        "once": lambda: secrets.token_urlsafe(18),
+    }
+
+
+def claim_once() -> idempotency.Claim | None:
+    """Claim the form that was sent by its field `once`; None when it was sent before, and its effect stands.
+
+    Raises IdempotencyMismatch when it was sent before and said something else, IdempotencyInProgress while that runs.
+    """
+    typed = sorted((name, value) for name, value in request.form.items() if name != csrf.FIELD)
+    found = idempotency.claim(
+        scope=f"user:{g.user_id}",
+        key=f"form:{request.form.get(forms.ONCE) or secrets.token_urlsafe(18)}",
+        fingerprint=idempotency.fingerprint(request.path, json.dumps(typed)),
+    )
+    return found if isinstance(found, idempotency.Claim) else None
 
 
 def address_with(at: str | None = None, **changes: object) -> str:

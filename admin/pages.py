@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from admin import dashboard_pages, import_pages, order_pages, product_pages
+from admin import allocation_pages, dashboard_pages, import_pages, order_pages, payment_pages, product_pages
 
 BLUEPRINTS = [
     dashboard_pages.bp,
     order_pages.bp,
     product_pages.bp,
     import_pages.bp,
+    payment_pages.bp,
+    allocation_pages.bp,
 ]

@@ -18,6 +18,7 @@ M = TypeVar("M", bound=BaseModel)
 Errors = dict[str, str]
 
 WHOLE = "form"  # what is wrong with no field in particular
+ONCE = "once"  # the name of a field by which a form is known when it is sent twice; the view reads it
 # pydantic's sentences speak to programmers; these are the ones that customers meet.
 SENTENCES = {
     "missing": "Please fill this in.",
@@ -76,6 +77,7 @@ def _values(fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
         elif not field.is_required():
             values[name] = ""
     values.pop(csrf.FIELD, None)
+    values.pop(ONCE, None)
     return values
 
 
