@@ -147,7 +147,14 @@ def end_own_account(*, actor: CurrentUser, password: str) -> None:
     Raises InvalidFields for a wrong one, AccountLocked after too many of these, TooManyAtOnce, LastAdmin, OrdersOpen.
     """
     password_services.check_password(user_id=actor.id, password=password, field="password")
+    _strike_out_failures(user_id=actor.id)
     anonymise_user(actor=actor, user_id=actor.id)
+
+
+@db.in_transaction
+def _strike_out_failures(tx: db.Tx, *, user_id: int) -> None:
+    """Count nothing against somebody who knew the password, whatever else stands against the end of the account."""
+    lockout.clear_tx(tx, user_id=user_id)
 
 
 @db.in_transaction
@@ -187,7 +194,6 @@ def anonymise_user(tx: db.Tx, *, actor: CurrentUser, user_id: int) -> None:
     session_services.end_all_sessions_tx(tx, user_id=user_id, reason="anonymised")
     session_services.forget_devices_tx(tx, user_id=user_id)
     one_time.forget_tx(tx, user_id=user_id)
-    lockout.clear_tx(tx, user_id=user_id)
     address_services.forget_all_tx(tx, user_id=user_id)
     notification_services.forget_all_tx(tx, user_id=user_id)
     totp.forget_tx(tx, user_id=user_id)

@@ -8,11 +8,12 @@ import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
+from app import HANDLERS
 from auth import address_services
 from tests.factories import ADDRESS, User, make_address, make_order, make_product, make_user
 from tests.threads import at_once
 from tests.walk import log_in
-from utils import db
+from utils import db, outbox
 from utils.errors import TooManyAddresses
 
 Headers = dict[str, str]
@@ -197,6 +198,16 @@ def test_the_book_goes_with_the_account(client: FlaskClient, own: Headers, wanji
     make_address(wanjiku)
     assert client.delete(f"/api/users/{wanjiku.id}", headers=own).status_code == 204
     assert db.reading().fetch_value("SELECT COUNT(*) FROM addresses") == 0
+
+
+def test_orders_forget_who_lived_where_and_keep_the_county(client: FlaskClient, own: Headers, wanjiku: User) -> None:
+    address = make_address(wanjiku)
+    order = make_order(wanjiku, (make_product().variant, 1), shipping_address=None, address_id=address["id"])
+    client.post(f"/api/orders/{order.id}/cancel", json={}, headers=own)
+    client.delete(f"/api/users/{wanjiku.id}", headers=own)
+    outbox.deliver_due(HANDLERS)
+    kept = client.get(f"/api/orders/{order.id}", headers=log_in(client, make_user(role="admin"))).get_json()
+    assert kept["shipping_address"] == {"line1": "(deleted)", "town": "Thika", "county": "Kiambu", "country": "KE"}
 
 
 def test_the_statements_of_each_request(

@@ -283,8 +283,9 @@ def test_guesses_at_the_password_are_counted(browser: Browser, wanjiku: User) ->
 def test_who_waits_for_an_order_is_told_so(browser: Browser, wanjiku: User) -> None:
     make_order(wanjiku, (make_product().variant, 1))
     browser.open("/account/delete")
-    answer = browser.send("/account/delete", password=PASSWORD)
-    assert (answer.status_code, "orders under way" in answer.text) == (422, True)
+    for _ in range(7):  # the right password is no guess
+        answer = browser.send("/account/delete", password=PASSWORD)
+        assert (answer.status_code, "orders under way" in answer.text) == (422, True)
     assert services.get_user(user_id=wanjiku.id)["username"] == "wanjiku"
 
 
