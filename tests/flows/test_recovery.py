@@ -24,7 +24,7 @@ from tests import daraja as scripted
 from tests.conftest import Clock
 from tests.daraja import Daraja, failure_body, success_body
 from tests.factories import User, make_order, make_product, make_user, stock_of
-from utils import checks, db
+from utils import checks, db, verbs
 from utils.errors import PaymentInProgress
 from utils.idempotency import Claim
 
@@ -184,7 +184,7 @@ def die_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], Any]]
     @contextmanager
     def counted(death: int) -> Iterator[None]:
         points = itertools.count(1)
-        put_together, commit = db.put_together, SteadyDBConnection.commit
+        put_together, commit = verbs.put_together, SteadyDBConnection.commit
 
         def die_when_it_is_time() -> None:
             if next(points) == death:
@@ -199,7 +199,7 @@ def die_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], Any]]
             commit(connection)
 
         with monkeypatch.context() as patched:
-            patched.setattr(db, "put_together", send)
+            patched.setattr(verbs, "put_together", send)
             patched.setattr(SteadyDBConnection, "commit", commit_or_die)
             yield
 
