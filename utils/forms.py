@@ -24,6 +24,7 @@ SENTENCES = {
     "missing": "Please fill this in.",
     "string_too_short": "Must have at least {min_length} characters.",
     "string_too_long": "Must have at most {max_length} characters.",
+    "string_pattern_mismatch": "Must have the form that is asked for.",
     "int_parsing": "Must be a whole number.",
     "decimal_parsing": "Must be a number.",
     "greater_than_equal": "Must be {ge} or more.",
