@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime
 from urllib.parse import unquote, urlsplit
@@ -17,13 +18,15 @@ from utils import clock, db, log, trace
 
 logger = log.get_logger(__name__)
 
+# Lines as long as SMTP lets them be: a link that is written on two lines is not one that can be opened.
+POLICY = policy.default.clone(max_line_length=998)
 SENDER = "Duka <no-reply@duka.invalid>"
 
 
 def send(*, key: str, to: str, subject: str, text: str) -> None:
     """Send one mail. Raises OSError or smtplib.SMTPException when the server does not take it."""
     db.assert_no_transaction()
-    message = EmailMessage()
+    message = EmailMessage(POLICY)
     message["From"] = SENDER
     message["To"] = to
     message["Subject"] = subject

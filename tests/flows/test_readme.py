@@ -16,9 +16,9 @@ from tests.flows.test_serve import Shop, read_until_open
 HEADING = "A WALK WITH CURL"
 
 
-def read_walk() -> str:
-    """Return the commands under the heading: every indented line until the next heading."""
-    after = (config.ROOT / "readme.txt").read_text().split(HEADING, 1)[1]
+def read_walk(heading: str = HEADING) -> str:
+    """Return what stands under the heading: every indented line until the next heading."""
+    after = (config.ROOT / "readme.txt").read_text().split(heading, 1)[1]
     section = after.split("\n\n\n", 1)[0]
     return textwrap.dedent("\n".join(line for line in section.splitlines() if line.startswith("    ") or not line))
 

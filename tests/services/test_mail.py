@@ -120,6 +120,12 @@ def test_a_mail_arrives_as_it_was_written(app: APIFlask) -> None:
     assert message.get_content().strip() == "Karibu dukani \N{EN DASH} \N{GRINNING FACE}"
 
 
+def test_a_link_stays_whole_in_the_file_too(app: APIFlask) -> None:
+    link = "https://duka.example/reset-password?token=" + "x" * 80
+    mail.send(key="letter-1", to="wanjiku@example.com", subject="Habari", text=f"Karibu:\n\n{link}\n\nDuka\n")
+    assert f"\n{link}\n" in (config.current().INSTANCE_DIR / "mail" / "letter-1.eml").read_text()
+
+
 def test_a_full_mailbox_is_tried_again_later(app: APIFlask, make_user: Callable[..., factories.User]) -> None:
     user = make_user(username="full")
     password_services.ask_for_reset(email=user.email)
