@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from admin.schemas import AuditEntry, AuditLog, AuditQuery
-from utils import db, paging
+from utils import clock, db, paging
 
 SORT = "newest"
+AT_A_TIME = 100
 
 FILTERS = {
     "actor": "al.actor_id = %(actor)s",
@@ -67,3 +69,29 @@ def _count(reader: db.Reader, values: dict[str, Any]) -> int:
         where=db.where(FILTERS, values),
     )
     return counted
+
+
+def find_actor_id(*, username: str) -> int | None:
+    """Return whose name this is, None when it is nobody's."""
+    found: int | None = db.reading().fetch_value(
+        "SELECT u.id FROM users u WHERE u.username = %(username)s", {"username": username}
+    )
+    return found
+
+
+def write_entries(*, query: AuditQuery) -> Iterator[tuple[Any, ...]]:
+    """Yield every entry of a list with a header, some at a time, for a spreadsheet."""
+    yield "id", "at", "actor", "action", "target", "before", "after", "address", "request_id"
+    cursor: str | None = None
+    while True:
+        page = list_entries(query=query.model_copy(update={"limit": AT_A_TIME, "cursor": cursor, "count": False}))
+        for entry in page.items:
+            before, after = (
+                None if values is None else json.dumps(values, ensure_ascii=False)
+                for values in (entry.before, entry.after)
+            )
+            told = (entry.id, clock.iso(entry.created_at), entry.actor, entry.action, entry.target)
+            yield (*told, before, after, entry.address, entry.request_id)
+        cursor = page.next_cursor
+        if cursor is None:
+            return

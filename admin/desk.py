@@ -20,11 +20,15 @@ from utils import csrf, forms, idempotency
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A place on the desk: what it is called, where it is, and who may go there."""
+    """A place on the desk: what it is called, where it is, and who may go there: "" is whoever may anything."""
 
     title: str
     path: str
     permission: str
+
+    def is_open_to(self, permissions: frozenset[str]) -> bool:
+        """Tell whether somebody who may do this may go there."""
+        return self.permission in permissions if self.permission else bool(permissions)
 
 
 SECTIONS = [
@@ -38,6 +42,7 @@ SECTIONS = [
     Section("People", "/admin/people", "users:manage"),
     Section("Roles", "/admin/roles", "users:manage"),
     Section("Audit log", "/admin/audit-log", "reports:read"),
+    Section("API keys", "/admin/api-keys", ""),
 ]
 
 
@@ -51,7 +56,7 @@ def blueprint(name: str, import_name: str) -> APIBlueprint:
 def sections_of_reader() -> list[Section]:
     """Return the sections that the reader of this page may go to."""
     user = g.get("current_user")
-    return [section for section in SECTIONS if user is not None and user.may(section.permission)]
+    return [section for section in SECTIONS if user is not None and section.is_open_to(user.permissions)]
 
 
 def _shared() -> dict[str, Any]:

@@ -127,7 +127,8 @@ class AccountList(BaseModel):
     total_capped: bool | None = None
 
 
-def _ahead(value: datetime) -> datetime:
+def ahead(value: datetime) -> datetime:
+    """Return a moment that lies ahead, as it is used inside. Raises ValueError for any other."""
     moment = clock.naive_utc(value)
     if moment <= clock.now():
         raise ValueError("must lie ahead")
@@ -141,7 +142,7 @@ class ApiKeyIn(Request):
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_one_line)
     ]
     scopes: list[PermissionName] = Field(min_length=1, max_length=200)
-    expires_at: Annotated[datetime, AfterValidator(_ahead)] | None = None
+    expires_at: Annotated[datetime, AfterValidator(ahead)] | None = None
 
 
 class ApiKey(BaseModel):
