@@ -168,10 +168,10 @@ def _security_log(user_id: int, after: int) -> list[db.Row]:
         SELECT al.id, al.action, COALESCE(al.actor_id = %(user_id)s, FALSE) AS by_you,
                CASE WHEN al.actor_id = %(user_id)s THEN al.address END AS address, al.created_at
           FROM audit_log al
-         WHERE al.target = CONCAT('user:', %(user_id)s)
+         WHERE al.target = %(target)s
            AND al.id > %(after)s
          ORDER BY al.id
          LIMIT %(batch)s
         """,
-        {"user_id": user_id, "after": after, "batch": BATCH},
+        {"user_id": user_id, "target": f"user:{user_id}", "after": after, "batch": BATCH},
     )

@@ -15,7 +15,7 @@ from auth.notification_schemas import (
     PreferencesIn,
     UnreadCount,
 )
-from utils import web
+from utils import paging, web
 
 bp = APIBlueprint("notifications", __name__, url_prefix="/api", tag="Accounts")
 
@@ -27,12 +27,17 @@ bp = APIBlueprint("notifications", __name__, url_prefix="/api", tag="Accounts")
 def list_notifications(query: NotificationQuery) -> Response:
     """List what one was told, newest first, and how much of it is unread."""
     user_id = current_user().id
-    page = notification_services.list_notifications(user_id=user_id, **query.model_dump())
+    page = notification_services.list_notifications(user_id=user_id, **query.model_dump(exclude={"count"}))
+    total = None
+    if query.count:
+        total = notification_services.count_notifications(user_id=user_id, unread=query.unread)
     return web.answer(
         NotificationList(
             items=[Notification(**row) for row in page.items],
             next_cursor=page.next_cursor,
             unread_count=notification_services.count_unread(user_id=user_id),
+            total=total,
+            total_capped=None if total is None else total == paging.COUNT_CAP,
         )
     )
 

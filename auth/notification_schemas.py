@@ -19,6 +19,7 @@ class NotificationQuery(BaseModel):
 
     limit: int = Field(20, ge=1, le=100)
     cursor: str | None = None
+    count: bool = False
     unread: bool = False
 
 
@@ -38,6 +39,8 @@ class NotificationList(BaseModel):
     items: list[Notification]
     next_cursor: str | None
     unread_count: int
+    total: int | None = None
+    total_capped: bool | None = None
 
 
 class UnreadCount(BaseModel):

@@ -66,7 +66,6 @@ def notify(
 def list_notifications(*, user_id: int, unread: bool, limit: int, cursor: str | None) -> paging.Page[db.Row]:
     """Return a page of what somebody was told, newest first; all of it, or what is unread. Raises BadCursor."""
     after = {"before_id": paging.decode(cursor, SORT, int)[0]} if cursor else {}
-    new = {"read_at": None} if unread else {}
     rows = db.reading().fetch_all(
         """
         SELECT n.id, n.topic, n.title, n.text, n.order_id, n.created_at, n.read_at
@@ -76,25 +75,34 @@ def list_notifications(*, user_id: int, unread: bool, limit: int, cursor: str | 
          LIMIT %(limit)s
         """,
         {"limit": limit + 1},
-        where=db.where(FILTERS, {"user_id": user_id, **new, **after}),
+        where=db.where(FILTERS, {**_filters_of(user_id, unread), **after}),
     )
     return paging.cut(rows, limit, lambda row: paging.encode(SORT, row["id"]))
 
 
 def count_unread(*, user_id: int) -> int:
-    """Return how many notifications somebody has not read yet, counted to paging.COUNT_CAP at most."""
+    """Return how much somebody has not read yet, counted to paging.COUNT_CAP at most."""
+    return count_notifications(user_id=user_id, unread=True)
+
+
+def count_notifications(*, user_id: int, unread: bool) -> int:
+    """Return how much somebody was told, or has not read yet, counted to paging.COUNT_CAP at most."""
     counted: int = db.reading().fetch_value(
         """
         SELECT COUNT(*) AS counted
           FROM (SELECT n.id
                   FROM notifications n
-                 WHERE n.user_id = %(user_id)s
-                   AND n.read_at IS NULL
+                {where}
                  LIMIT %(cap)s) AS found
         """,
-        {"user_id": user_id, "cap": paging.COUNT_CAP},
+        {"cap": paging.COUNT_CAP},
+        where=db.where(FILTERS, _filters_of(user_id, unread)),
     )
     return counted
+
+
+def _filters_of(user_id: int, unread: bool) -> dict[str, int | None]:
+    return {"user_id": user_id, "read_at": None} if unread else {"user_id": user_id}
 
 
 @db.in_transaction

@@ -79,6 +79,9 @@ def test_what_was_read_is_left_out_of_the_unread(client: FlaskClient, own: Heade
     assert answer.get_json()["read_at"] is not None
     unread = client.get(f"{HERE}?unread=1", headers=own).get_json()
     assert ([item["id"] for item in unread["items"]], unread["unread_count"]) == ([told[2], told[0]], 2)
+    counted = client.get(f"{HERE}?count=1&limit=1", headers=own).get_json()
+    assert (counted["total"], counted["total_capped"], len(counted["items"])) == (3, False, 1)
+    assert client.get(f"{HERE}?count=1&unread=1", headers=own).get_json()["total"] == 2
     assert len(client.get(f"{HERE}?unread=0", headers=own).get_json()["items"]) == 3
 
 
