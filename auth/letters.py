@@ -98,4 +98,5 @@ def write_notice(topic: str, **facts: object) -> tuple[str, str]:
 def write(name: str, **facts: object) -> tuple[str, str]:
     """Return the subject and the text of a mail."""
     subject, text = LETTERS[name]
-    return subject, Template(text).substitute(facts) + "\n\nDuka\n"
+    choice = "\n\nWhich mails you get: $shop/account/notifications" if name in NOTICES.keys() - ALWAYS_MAILED else ""
+    return subject, Template(text + choice).substitute(facts) + "\n\nDuka\n"

@@ -104,11 +104,17 @@ def write_letter(*, topic: str, order_id: int, **told: str) -> Letter:
     return Letter(
         to=order["email"],
         subject=subject.format(**facts),
-        text=f"{text.format(**facts)}\n\nLook at it: {_link(order_id, order)}\n\nDuka\n",
+        text=f"{text.format(**facts)}\n\nLook at it: {_link(order_id, order)}{_choice(order)}\n\nDuka\n",
         user_id=order["user_id"],
         group=group,
         notice=notice.format(**facts),
     )
+
+
+def _choice(order: db.Row) -> str:
+    """Say where a customer who has an account chooses which mails come."""
+    shop = config.current().MPESA_CALLBACK_BASE_URL
+    return f"\nWhich mails you get: {shop}/account/notifications" if order["user_id"] is not None else ""
 
 
 def _link(order_id: int, order: db.Row) -> str:

@@ -206,6 +206,17 @@ def test_the_important_mails_of_security_cannot_be_switched_off(wanjiku: User, t
     assert topics(wanjiku) == [topic]
 
 
+def test_mails_that_can_be_switched_off_say_where(wanjiku: User) -> None:
+    make_order(wanjiku, (make_product().variant, 1))
+    for topic in sorted(letters.NOTICES):
+        happen(topic, wanjiku)
+    outbox.deliver_due(HANDLERS)
+    (of_order, *of_account) = mails()
+    assert "/account/notifications" in of_order.get_content()
+    say = ["/account/notifications" in message.get_content() for message in of_account]
+    assert say == [topic not in letters.ALWAYS_MAILED for topic in sorted(letters.NOTICES)]
+
+
 def test_what_was_asked_for_is_mailed_whatever_was_wished(client: FlaskClient, wanjiku: User) -> None:
     preferences.set_preferences(user_id=wanjiku.id, changes={"security": {"by_mail": False}})
     client.post("/api/auth/forgot-password", json={"email": wanjiku.email})
