@@ -170,13 +170,14 @@ def _settings_of_this_process() -> config.Settings:
 
 
 def _flask_settings(settings: config.Settings) -> dict[str, object]:
+    # With this prefix, browsers take the cookie over https only, and from no other host of the domain.
+    session_cookie = "__Host-session" if settings.is_production else "session"
     return {
         "SECRET_KEY": settings.SECRET_KEY,
         "SECRET_KEY_FALLBACKS": settings.previous_secret_keys,
         "TESTING": settings.SHOP_ENV == "testing",
         "MAX_CONTENT_LENGTH": 1024 * 1024,
-        # With this prefix, browsers take the cookie over https only, and from no other host of the domain.
-        "SESSION_COOKIE_NAME": "__Host-session" if settings.is_production else "session",
+        "SESSION_COOKIE_NAME": session_cookie,
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.is_production,
@@ -192,6 +193,7 @@ def _flask_settings(settings: config.Settings) -> dict[str, object]:
         "OPENAPI_VERSION": "3.1.0",
         "SECURITY_SCHEMES": {
             "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            "session": {"type": "apiKey", "in": "cookie", "name": session_cookie},
             "apiKey": {"type": "apiKey", "in": "header", "name": KEY_HEADER},
         },
     }

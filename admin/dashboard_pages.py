@@ -9,9 +9,9 @@ from pydantic import Field
 
 from admin import dashboard_services, desk
 from admin.dashboard_schemas import LONGEST_SPAN
-from auth.decorators import login_required, permission_required
+from auth.decorators import current_user, login_required, permission_required
 from utils import redirects
-from utils.errors import Forbidden
+from utils.errors import Forbidden, TotpSetupRequired
 
 bp = desk.blueprint("dashboard", __name__)
 
@@ -28,7 +28,8 @@ def begin() -> Response:
     """Lead to the first section that its reader may see."""
     sections = desk.sections_of_reader()
     if not sections:
-        raise Forbidden(permission=desk.SECTIONS[0].permission)
+        lacks_second_factor = current_user().lacks_second_factor
+        raise TotpSetupRequired if lacks_second_factor else Forbidden(permission=desk.SECTIONS[0].permission)
     return redirects.to(sections[0].path)
 
 

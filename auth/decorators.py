@@ -23,8 +23,8 @@ from utils.errors import Forbidden, NotLoggedIn, PersonRequired, TokenRevoked, T
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# How the OpenAPI document tells who is let in; "bearer" and "apiKey" are named in app.py.
-LOGGED_IN: list[dict[str, list[str]]] = [{"bearer": []}]
+# How the OpenAPI document tells who is let in; "bearer", "session" and "apiKey" are named in app.py.
+LOGGED_IN: list[dict[str, list[str]]] = [{"bearer": []}, {"session": []}]
 ANYBODY: list[dict[str, list[str]]] = [{}, *LOGGED_IN]
 
 KEY_HEADER = "X-API-Key"
@@ -92,7 +92,7 @@ def permission_required(permission: str) -> Callable[[Callable[P, R]], Callable[
                 raise TotpSetupRequired if user.lacks_second_factor else Forbidden(permission=permission)
             return view(*args, **kwargs)
 
-        return _documented(run, [{"bearer": [permission]}, {"apiKey": [permission]}])
+        return _documented(run, [{scheme: [permission]} for scheme in ("bearer", "session", "apiKey")])
 
     return decorate
 

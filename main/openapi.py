@@ -27,7 +27,8 @@ Money is a string with two decimals beside its `currency`; times are UTC and end
 Lists are paged by `cursor`: send the `next_cursor` of one page to get the next.
 
 Log in with `POST /api/auth/login`, then put the `access_token` under *Authorize*.
-Programs send an API key (`POST /api/api-keys`) as `X-API-Key` instead.
+Programs send an API key (`POST /api/api-keys`) as `X-API-Key` instead. The shop's own pages are let in by their session
+cookie; whatever they change takes their token, too, as `X-CSRF-Token` (else 403 `csrf_failed`).
 
 Every error is `application/problem+json` with a stable `code`, and every answer carries an `X-Request-ID`
 (yours, when you send one): tell it when you ask for help.
@@ -45,7 +46,7 @@ TAGS = {
 PROBLEMS = {
     400: "The request cannot be read.",
     401: "There is no valid access token.",
-    403: "The account lacks the permission.",
+    403: "The account lacks the permission, or the request of a page its token.",
     404: "There is nothing at this address, or it belongs to somebody else.",
     409: "The state of things stands against it; `code` says which, `data` how.",
     413: "The body is too large.",
@@ -177,7 +178,7 @@ def _problems_of(path: str, method: str, operation: Json) -> set[int]:
     found = {
         400: has_body or has_query,
         401: bool(who),
-        403: any(scopes for one in who for scopes in one.values()),
+        403: any(scopes for one in who for scopes in one.values()) or (bool(who) and method != "get"),
         404: "{" in path,
         409: method != "get" and (has_body or "{" in path),
         413: has_body,

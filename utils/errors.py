@@ -82,7 +82,7 @@ class InvalidTotp(ShopError):
 
 class TotpSetupRequired(ShopError):
     status, code = 403, "totp_setup_required"
-    detail = "Staff need a second factor here. Set it up with POST /api/auth/totp, then go on."
+    detail = "Staff need a second factor here. Set it up (POST /api/auth/totp, or on the security page), then go on."
 
 
 class Forbidden(ShopError):

@@ -9,11 +9,12 @@ import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
+import config
 from auth.signals import user_logged_in
 from tests.api.test_auth import bearer, close_account
 from tests.api.test_auth import log_in as log_in_by_api
 from tests.conftest import Clock
-from tests.factories import PASSWORD, User, make_user
+from tests.factories import PASSWORD, User, make_product, make_user
 from tests.surfing import Browser, csrf_headers
 from utils import csrf, db, session_tokens
 
@@ -236,7 +237,25 @@ def test_a_page_for_everybody_is_shown_to_a_browser_whose_session_was_ended(brow
     assert session_tokens.ACCESS not in kept(browser.client)
 
 
+def test_staff_without_the_second_factor_that_they_need_are_shown_where_to_set_it_up(browser: Browser) -> None:
+    log_in(browser, make_user(role="manager"))
+    with config.override(TOTP_REQUIRED_FOR_STAFF=True):
+        for page in ("/admin", "/admin/orders"):
+            assert browser.open(page).status_code == 403
+            assert 'class="button" href="/account/security"' in browser.answer.text
+        assert browser.open("/account/security").status_code == 200
+
+
 # --- the guest's cart
+
+
+def test_what_a_guest_has_in_his_cart_is_the_customers_after_the_log_in(browser: Browser, user: User) -> None:
+    variant = make_product(stock=5).variant
+    guest = {"variant_id": str(variant.id), "quantity": "2"}
+    assert browser.client.post("/cart", data=guest, headers=csrf_headers(browser.client)).status_code == 303
+    log_in(browser, user)
+    cart = browser.client.get("/api/cart").get_json()
+    assert [(line["variant_id"], line["quantity"]) for line in cart["items"]] == [(variant.id, 2)]
 
 
 def test_everybody_who_listens_hears_of_a_log_in_and_a_registration(browser: Browser, user: User) -> None:
