@@ -15,7 +15,6 @@ bp = APIBlueprint("shop", __name__, enable_openapi=False)
 
 FRESH = 12
 SHOWN = 24
-EAGER = 4  # pictures that a page begins with
 
 
 @bp.get("/")
@@ -25,7 +24,7 @@ def home() -> str:
     return render_template(
         "products/home.html",
         categories=category_services.list_categories(),
-        cards=cards.show(search_services.list_texts(limit=FRESH).items, eager=EAGER),
+        cards=cards.show(search_services.list_texts(limit=FRESH).items),
     )
 
 
@@ -67,7 +66,7 @@ def _list(looking: Looking, *, category: str | None, shelf: dict[str, Any] | Non
         options=options,
         here=browsing.here_of(request.path, looking, options),
         shelf=shelf,
-        cards=cards.show(page.items, eager=EAGER),
+        cards=cards.show(page.items),
         next_cursor=page.next_cursor,
         total=total,
         is_capped=is_capped,

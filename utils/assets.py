@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import mimetypes
+import time
 from pathlib import Path
 
 from flask import Response, request, send_from_directory
@@ -22,6 +23,12 @@ def address(filename: str) -> str:
     """Return where a file of static/ is found, as it is now."""
     if is_versioned(filename):
         return f"/static/{filename}"
+    return _address(filename, int(time.monotonic()))
+
+
+@functools.lru_cache(maxsize=1024)
+def _address(filename: str, _second: int) -> str:
+    """Return the address of a file that may change: looked at once a second, for every page names half a dozen."""
     return f"/static/{filename}?v={_fingerprint(FOLDER / filename)}"
 
 

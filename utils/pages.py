@@ -33,13 +33,14 @@ POLICY = {
     "report-uri": "/csp-reports",
 }
 POLICY_TEXT = "; ".join(f"{name} {rule}" for name, rule in POLICY.items())
-HEADERS = {
-    "Cache-Control": "private, no-cache",  # it may name its reader: in no shared cache, and asked for anew each time
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
+POLICY_HEADER = "Content-Security-Policy"
+HEADERS = [
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    ("Referrer-Policy", "same-origin"),
+    ("X-Content-Type-Options", "nosniff"),
+]
+NOT_SHARED = "private, no-cache"  # a page may name its reader: in no shared cache, and asked for anew each time
 STRICT_TRANSPORT = "max-age=31536000"
 
 
@@ -53,13 +54,16 @@ def init_app(app: Flask) -> None:
 
 
 def protect(response: Response) -> Response:
-    """Tell the browser what this page may do, and send it small."""
-    response.headers["Content-Security-Policy"] = POLICY_TEXT.format(nonce=csp_nonce())
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    if request.is_secure:
-        response.headers["Strict-Transport-Security"] = STRICT_TRANSPORT
-    return compression.pack_page(response)
+    """Tell the browser what this page may do, and send it small; an error's page has been told already."""
+    headers = response.headers
+    if POLICY_HEADER not in headers:
+        headers.extend(HEADERS)
+        headers[POLICY_HEADER] = POLICY_TEXT.format(nonce=csp_nonce())
+        headers.setdefault("Cache-Control", NOT_SHARED)
+        if request.is_secure:
+            headers["Strict-Transport-Security"] = STRICT_TRANSPORT
+        compression.pack_page(response)
+    return response
 
 
 def csp_nonce() -> str:
