@@ -27,6 +27,7 @@ import bench_ground  # noqa: E402
 import bench_load  # noqa: E402
 import bench_measures as measures  # noqa: E402
 import bench_money  # noqa: E402
+import bench_pages  # noqa: E402
 import bench_statements  # noqa: E402
 
 import config  # noqa: E402
@@ -122,6 +123,7 @@ def _measure(plan: Plan, signals: processes.Signals) -> list[measures.Line]:
         customers = bench_customers.log_in(shop.place, names, stock.checkout_variant_ids)
         bench_customers.buy_once(shop.place, customers)
         script = bench_customers.learn_script(app, customers)
+        twins = bench_pages.list_twins(shop.place, stock)
         started.start_worker()
 
         _print_head(plan, started)
@@ -129,6 +131,7 @@ def _measure(plan: Plan, signals: processes.Signals) -> list[measures.Line]:
         work = (
             lambda: measures.compare_pages(bench, LIST, lists, shop, bare, LIST_TARGET),
             lambda: measures.compare_pages(bench, DETAIL, details, shop, bare, DETAIL_TARGET),
+            *bench_pages.lines(bench, shop, twins, customers),
             lambda: measures.compare_checkouts(bench, url, shop, customers, script),
             lambda: measures.rush(bench, shop, customers, stock.rush_variant_ids),
             lambda: bench_money.accept_callbacks(bench, shop, bare, book),

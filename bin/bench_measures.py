@@ -95,7 +95,7 @@ def compare_pages(
         for place, served in enumerate((shop, bare)):
             before = bench_ground.cpu_seconds(served.process.pid)
             load = bench.elsewhere(bench_load.run_for, served.place, plans, bench.seconds)
-            _need_only(load, {200})
+            need_only(load, {200})
             rates[place].append(load.rate)
             costs[place].append((bench_ground.cpu_seconds(served.process.pid) - before) / load.requests * 1e6)
             busy.append(load.generator_busy)
@@ -121,7 +121,7 @@ def compare_checkouts(
     for _ in bench.rounds_of("checkout"):
         bench_customers.forget_events()
         load = bench.elsewhere(bench_load.run_for, shop.place, plans, bench.seconds, 2)
-        _need_only(load, {201})
+        need_only(load, {201})
         bench_customers.forget_events()
         straight = bench.elsewhere(bench_statements.repeat_for, url, script, purchases, bench.seconds)
         repeated += straight.repeated
@@ -189,7 +189,8 @@ def check() -> Line:
     )
 
 
-def _need_only(load: bench_load.Load, statuses: set[int]) -> None:
+def need_only(load: bench_load.Load, statuses: set[int]) -> None:
+    """Raise CannotMeasure unless all answers had one of these statuses."""
     seen = set(load.answers) | set(load.uncounted)
     if seen - statuses or not load.answers:
         answers = dict(load.answers + load.uncounted)
