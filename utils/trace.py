@@ -5,8 +5,8 @@ The id enters with `X-Request-ID` or is made here; it goes into every log line, 
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -48,7 +48,7 @@ def tally() -> Tally:
 
 def begin(offered: str | None = None, *, address: str = "") -> str:
     """Start a trace under the offered id when it is well-formed, else under a new one."""
-    chosen = offered if offered and ACCEPTED.match(offered) else secrets.token_hex(8)
+    chosen = offered if offered and ACCEPTED.match(offered) else f"{random.getrandbits(64):016x}"
     _request_id.set(chosen)
     _address.set(address.encode("ascii", "replace").decode()[:LONGEST_ADDRESS])
     _tally.set(Tally())
