@@ -45,10 +45,12 @@ from main import openapi
 from main import pages as main_pages
 from main import routes as main_routes
 from orders import handlers as order_handlers
+from orders import pages as order_pages
 from orders import routes as order_routes
-from payments import allocation_routes, callback_routes, refund_routes, review_routes, simulator
+from payments import allocation_routes, callback_routes, checkout_pages, refund_routes, review_routes, simulator
 from payments import cli as payment_cli
 from payments import handlers as payment_handlers
+from payments import pages as payment_pages
 from payments import routes as payment_routes
 from products import cli as product_cli
 from products import handlers as product_handlers
@@ -81,7 +83,10 @@ BLUEPRINTS = [
     cart_routes.bp,
     cart_pages.bp,
     order_routes.bp,
+    order_pages.bp,
     payment_routes.bp,
+    payment_pages.bp,
+    checkout_pages.bp,
     refund_routes.bp,
     callback_routes.bp,
     review_routes.bp,

@@ -138,3 +138,47 @@ def list_events(*, order_id: int, user_id: int | None, sees_all: bool) -> OrderE
         {"order_id": order_id},
     )
     return OrderEvents.model_validate({"items": rows})
+
+
+def find_phone_number(*, order_id: int) -> str | None:
+    """Return the phone number that was given with an order, for somebody who may see the order."""
+    number: str | None = db.reading().fetch_value(
+        "SELECT o.phone_number FROM orders o WHERE o.id = %(id)s", {"id": order_id}
+    )
+    return number
+
+
+def list_receipts(*, order_id: int) -> list[str]:
+    """Return the M-Pesa receipts of the money that was booked on an order, for somebody who may see the order."""
+    rows = db.reading().fetch_all(
+        """
+        SELECT p.receipt
+          FROM payments p
+         WHERE p.order_id = %(order_id)s
+           AND p.status = 'succeeded'
+           AND p.receipt IS NOT NULL
+         ORDER BY p.id
+        """,
+        {"order_id": order_id},
+    )
+    return [row["receipt"] for row in rows]
+
+
+def list_guests_orders(*, order_ids: list[int]) -> list[Order]:
+    """Return these of the guests' orders, newest first, for somebody who holds their key."""
+    if not order_ids:
+        return []
+    reader = db.reading()
+    rows = reader.fetch_all(
+        """
+        SELECT o.id, o.number, o.status, o.payment_status, o.payment_method, o.currency,
+               o.subtotal, o.discount, o.shipping, o.rounding, o.tax_included, o.total, o.paid, o.refunded,
+               o.shipping_address, o.note, o.tracking_number, o.created_at, o.paid_at, o.expires_at
+          FROM orders o
+         WHERE o.id IN {ids}
+           AND o.user_id IS NULL
+         ORDER BY o.id DESC
+        """,
+        ids=db.in_list("id", order_ids),
+    )
+    return services.with_items(reader, rows)

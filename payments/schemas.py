@@ -28,6 +28,12 @@ class StkPushIn(Request):
     phone_number: Phone
 
 
+class PromptForm(BaseModel):
+    """What the button of the pay page sends."""
+
+    phone_number: Phone
+
+
 class TransactionQuery(Request):
     """How the list of payments is filtered and paged."""
 

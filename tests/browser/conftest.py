@@ -27,7 +27,16 @@ from typing import Any
 
 import pytest
 from apiflask import APIFlask
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    expect,
+    sync_playwright,
+)
 
 import config
 from tests.browser.chromium import WHAT_TO_DO, find_chromium
@@ -61,6 +70,7 @@ def open_shop_of_this_run(server_url: str, tmp_path_factory: pytest.TempPathFact
 def browser() -> Iterator[Browser]:
     program = find_chromium()
     assert program is not None, WHAT_TO_DO
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser
