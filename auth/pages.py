@@ -96,7 +96,6 @@ def finish_log_in() -> Response:
         with forms.noting(errors, {InvalidTotp: "totp", **REFUSED}):
             return _come_in(services.finish_log_in(proof=proof, totp=form.totp, **entrance.device()))
     if proof is None or forms.WHOLE in errors:
-        session.pop(PROOF, None)
         flash(errors.get(forms.WHOLE, "That took too long. Log in again."), "bad")
         return redirects.to_page("auth_pages.show_log_in", next=_next())
     return forms.show("auth/code.html", errors, next=_next())

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
-from flask import Flask, Response, g, request, session
+from flask import Flask, Response, after_this_request, g, request, session
 
 from utils import clock, csrf, web
 
@@ -34,9 +34,13 @@ def init_app(app: Flask, *, renew: Callable[[str], Pair | None], identify: Calla
     """
 
     def take_up() -> None:
-        if request.endpoint == "static" or _has_credentials_of_its_own():
+        environ = request.environ
+        has_cookie = "HTTP_COOKIE" in environ
+        if not has_cookie and environ["REQUEST_METHOD"] in SAFE:
+            return  # most of what programs send costs no more than this
+        if request.endpoint == "static" or _has_credentials_of_its_own(environ):
             return
-        logged_in = "HTTP_COOKIE" in request.environ and ACCESS in session
+        logged_in = has_cookie and ACCESS in session
         if request.method not in SAFE and (logged_in or not web.wants_json()) and _is_for_us_alone(app):
             csrf.check(in_form=not web.wants_json())
         if logged_in:
@@ -48,7 +52,6 @@ def init_app(app: Flask, *, renew: Callable[[str], Pair | None], identify: Calla
         return {"current_user": g.get("current_user")}
 
     app.before_request(take_up)
-    app.after_request(_keep_out_of_caches)
     app.context_processor(know_reader)
     app.jinja_env.globals["csrf_token"] = csrf.token
 
@@ -86,9 +89,8 @@ def _is_for_us_alone(app: Flask) -> bool:
     return view is not None and not hasattr(view, "is_open_to_others")
 
 
-def _has_credentials_of_its_own() -> bool:
+def _has_credentials_of_its_own(environ: Mapping[str, Any]) -> bool:
     """Tell whether the request names them in a header; what a browser adds by itself (Basic) does not count."""
-    environ = request.environ
     return "HTTP_X_API_KEY" in environ or "Bearer" in environ.get("HTTP_AUTHORIZATION", "")
 
 
@@ -100,11 +102,12 @@ def _come_in(renew: Callable[[str], Pair | None]) -> None:
             return
         session.update(written(pair))
     g.came_by_session = True
+    after_this_request(_keep_out_of_caches)
     request.environ["HTTP_AUTHORIZATION"] = f"Bearer {session[ACCESS]}"
 
 
 def _keep_out_of_caches(response: Response) -> Response:
     """Have what only somebody logged in may see kept nowhere: after the log-out, Back must not show it again."""
-    if g.get("is_personal") and g.get("came_by_session"):
+    if g.get("is_personal"):
         response.headers["Cache-Control"] = "no-store"
     return response

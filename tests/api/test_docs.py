@@ -247,6 +247,10 @@ def test_a_walk_through_the_shop_answers_as_the_document_says(send: Callable[...
     send("POST", "/api/auth/totp", headers=buyer)
     send("DELETE", "/api/auth/totp", headers=buyer, json=secret)  # not the password
     send("DELETE", "/api/auth/totp", headers=buyer, json={"password": "maji-ya-baridi"})
+    send("DELETE", "/api/users/{user_id}/totp", path=f"/api/users/{account['id']}/totp", headers=staff)
+    session = send("GET", "/api/auth/sessions", headers=staff)["items"][0]
+    here = {"path": f"/api/auth/sessions/{session['id']}"}
+    send("DELETE", "/api/auth/sessions/{session_id}", **here, headers=buyer)  # somebody else's
     send("POST", "/api/auth/refresh", headers={"Authorization": f"Bearer {tokens['refresh_token']}"})
     send("POST", "/api/auth/logout", headers=buyer)
     send("GET", "/api/profile", headers=buyer)  # refused
