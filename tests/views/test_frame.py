@@ -17,7 +17,8 @@ import config
 from tests.html import Html
 from tests.surfing import csrf_headers
 from tests.walk import endpoints_of
-from utils import pages
+from utils import pages, web
+from utils.errors import Forbidden, NotFound, ShopError
 
 REPORT = {
     "csp-report": {
@@ -226,3 +227,26 @@ def test_money_is_written_as_people_in_kenya_do() -> None:
 def test_times_are_those_of_nairobi() -> None:
     evening = datetime.fromisoformat("2026-11-20T21:05:00")
     assert (pages.when(evening), pages.when_date(evening)) == ("21 Nov 2026, 00:05", "21 Nov 2026")
+
+
+# --- errors
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (NotFound(what="product"), "The search above knows"),
+        (Forbidden(permission="orders:manage"), "log in with another account"),
+        (web.TooManyRequests(), "Wait a minute"),
+        (ShopError(), "our fault, not yours"),
+    ],
+)
+def test_an_error_is_a_page_that_says_what_to_do_next(app: APIFlask, error: ShopError, said: str) -> None:
+    with app.test_request_context("/"):
+        app.preprocess_request()
+        answer = web.problem(error)
+    page = Html(answer.get_data(as_text=True))
+    assert answer.status_code == error.status
+    assert said in page.words
+    assert page.tags("form", role="search")
+    assert page.tags("a", href="/", **{"class": "button"})
