@@ -46,7 +46,7 @@ def show_order(order_id: int) -> str:
     """Show an order: what is in it, what it costs, how it stands and what happened to it."""
     viewer = viewers.viewer_of(order_id)
     order = reading_services.get_order(order_id=order_id, user_id=viewer.user_id, sees_all=viewer.sees_all)
-    events = reading_services.list_events(order_id=order_id, user_id=viewer.user_id, sees_all=viewer.sees_all)
+    events = reading_services.read_events(order_id=order_id)
     return render_template(
         "orders/order.html",
         order=order,

@@ -51,7 +51,7 @@ def open_shop(server_url: str, folder: Path, *, name: str) -> Iterator[OpenShop]
         shop.environment |= SETTINGS
         with shop.open() as process:
             read_until_open(process)
-            settings = config.load({**shop.environment})
+            settings = config.load({name: value for name, value in shop.environment.items() if value})
             yield OpenShop(f"http://127.0.0.1:{shop.port}", settings.MPESA_BASE_URL, settings)
             process.terminate()
             process.communicate()
