@@ -21,7 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import bench_customers  # noqa: E402  - all of these are found by the line above
+import bench_burst  # noqa: E402  - all of these are found by the line above
+import bench_customers  # noqa: E402
 import bench_data  # noqa: E402
 import bench_ground  # noqa: E402
 import bench_load  # noqa: E402
@@ -135,6 +136,7 @@ def _measure(plan: Plan, signals: processes.Signals) -> list[measures.Line]:
             lambda: measures.compare_checkouts(bench, url, shop, customers, script),
             lambda: measures.rush(bench, shop, customers, stock.rush_variant_ids),
             lambda: bench_money.accept_callbacks(bench, shop, bare, book),
+            lambda: bench_burst.go_on_through(bench, shop, lists),
             lambda: bench_money.settle_backlog(bench, url, book),
             lambda: bench_money.sweep(url, orders=plan.backlog),
             lambda: measures.weigh(shop),
