@@ -90,8 +90,7 @@ def _read_page(reader: db.Reader, product_id: int, read_at: int) -> ProductPage:
         ',"related":[',
     ]
     related = _find_related(reader, product_id, first["category_id"])
-    page = ProductPage(first["version"], "".join(pieces), related)
-    return kept.pages.keep(product_id, page, read_at=read_at, size=len(page.text))
+    return kept.pages.keep(product_id, ProductPage.pack(first["version"], "".join(pieces), related), read_at=read_at)
 
 
 def _find_related(reader: db.Reader, product_id: int, category_id: int | None) -> list[int]:

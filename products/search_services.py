@@ -8,12 +8,14 @@ so that page 1 000 costs what page 1 costs; only a search sorts what it found.
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from products import change_services, kept, shelf_services, texts
+from products.kept import List
 from utils import db, paging
 from utils.errors import BadCursor
 
@@ -232,11 +234,11 @@ def list_texts(
     place = (filters.key, sort, limit, cursor)
     page = lists.find(place)
     if page is None:
-        page = lists.keep(place, _find_products(reader, filters, sort, limit, cursor), read_at=read_at, size=limit)
-    return paging.Page(shelf_services.read_texts(reader, page.items, read_at=read_at), page.next_cursor)
+        page = lists.keep(place, _find_products(reader, filters, sort, limit, cursor), read_at=read_at)
+    return paging.Page(shelf_services.read_texts(reader, page.ids, read_at=read_at), page.next_cursor)
 
 
-def _find_products(reader: db.Reader, filters: Filters, sort: str, limit: int, cursor: str | None) -> paging.Page[int]:
+def _find_products(reader: db.Reader, filters: Filters, sort: str, limit: int, cursor: str | None) -> List:
     values = {**filters.values, **_values_of_place(sort, cursor)}
     if filters.search:
         found = reader.fetch_all(
@@ -256,7 +258,7 @@ def _find_products(reader: db.Reader, filters: Filters, sort: str, limit: int, c
             order=SORTS[sort],
         )
     page = paging.cut(found, limit, lambda row: _cursor_of(sort, row))
-    return paging.Page([row["id"] for row in page.items], page.next_cursor)
+    return List(array("Q", [row["id"] for row in page.items]), page.next_cursor)
 
 
 def count_products(*, filters: Filters) -> tuple[int, bool]:

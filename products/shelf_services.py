@@ -89,4 +89,4 @@ def _read(reader: db.Reader, product_ids: Sequence[int], read_at: int) -> dict[i
         ids=db.in_list("id", product_ids),
     )
     texts = {row["id"]: write_start(row) + stock_text(row["stock"]) + "}" for row in rows}
-    return {id_: kept.texts.keep(id_, text, read_at=read_at, size=len(text)) for id_, text in texts.items()}
+    return {id_: kept.texts.keep(id_, text, read_at=read_at) for id_, text in texts.items()}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 
 import pytest
 
 from products import kept
-from products.kept import Kept, ProductPage
-from utils import paging
+from products.kept import Kept, List, ProductPage
 
 
 @pytest.fixture(autouse=True)
@@ -22,10 +22,10 @@ def keep_everything(*products: int) -> None:
     now = kept.moment()
     for product in products:
         kept.texts.keep(product, "{}", read_at=now)
-        kept.pages.keep(product, ProductPage(1, "{", []), read_at=now)
+        kept.pages.keep(product, ProductPage.pack(1, "{", []), read_at=now)
         kept.ids.keep(f"slug-{product}", product, read_at=now)
-    kept.lists.keep("plain", paging.Page([*products], None), read_at=now)
-    kept.lists_by_stock.keep("in stock", paging.Page([*products], None), read_at=now)
+    kept.lists.keep("plain", List(array("Q", products), None), read_at=now)
+    kept.lists_by_stock.keep("in stock", List(array("Q", products), None), read_at=now)
 
 
 def test_a_sale_drops_the_product_and_lists_that_ask_for_stock() -> None:
@@ -50,8 +50,11 @@ def test_what_was_read_while_something_changed_is_not_kept(changes: dict[str, li
     assert kept.texts.find(1) is None
 
 
-def test_a_full_store_is_emptied_and_goes_on() -> None:
-    store: Kept[int, str] = Kept(10)
-    for number in range(4):
-        store.keep(number, "four", read_at=kept.moment(), size=4)
+def test_a_full_store_lets_go_what_it_has_kept_for_longest() -> None:
+    store: Kept[int, str] = Kept(10, len)
+    for number in (0, 1, 0, 2):
+        store.keep(number, "four", read_at=kept.moment())
+    assert [store.find(number) for number in range(3)] == ["four", None, "four"]
+    store.drop(0)
+    store.keep(3, "four", read_at=kept.moment())
     assert [store.find(number) for number in range(4)] == [None, None, "four", "four"]
