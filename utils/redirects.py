@@ -24,15 +24,23 @@ def to_page(endpoint: str, **values: Any) -> Response:
 
 
 def to_log_in() -> Response:
-    """Send somebody to the log-in page who is to come back here afterwards."""
-    return to(f"{LOG_IN_PAGE}?{urlencode({'next': pages.own_path(_this_page())})}")
+    """Send somebody to the log-in page who is to come back here afterwards.
+
+    htmx would put that page where it wanted a piece of this one, so it is told to leave.
+    """
+    path = f"{LOG_IN_PAGE}?{urlencode({'next': pages.own_path(_this_page())})}"
+    return Response(headers={"HX-Redirect": path}) if _asks_for_a_piece() else to(path)
+
+
+def _asks_for_a_piece() -> bool:
+    return "HX-Request" in request.headers
 
 
 def _this_page() -> str:
-    """Return the page that is looked at: of a form that was sent, the page on which it stood."""
-    if request.method in ("GET", "HEAD"):
+    """Return the page that is looked at: of a form or a piece of a page, that on which it stands."""
+    if request.method in ("GET", "HEAD") and not _asks_for_a_piece():
         return _with_query(quote(request.path), request.query_string.decode("latin-1"))
-    came_from = urlsplit(request.referrer or "")
+    came_from = urlsplit(request.headers.get("HX-Current-URL", request.referrer or ""))
     return _with_query(came_from.path, came_from.query) if came_from.netloc == request.host else HOME
 
 

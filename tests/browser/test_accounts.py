@@ -10,6 +10,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
+from auth import session_services
 from tests.browser.axe import assert_accessible
 from tests.browser.shop import OpenShop
 from tests.factories import PASSWORD, make_user
@@ -92,3 +93,15 @@ def test_who_is_logged_out_sees_nothing_more_by_going_back(shop: OpenShop, page:
     page.get_by_role("button", name="Log out everywhere").click()
     page.go_back()
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
+def test_a_search_on_the_desk_after_the_session_ended_leads_to_the_log_in_and_back(
+    shop: OpenShop, page: Page, log_in: LogIn
+) -> None:
+    staff = make_user(role="admin")
+    log_in(page, staff.username, PASSWORD)
+    page.goto("/admin/orders")
+    session_services.log_out_everywhere(user_id=staff.id)
+    page.locator("#pick-q").press_sequentially("KX")
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    assert "next=%2Fadmin%2Forders" in page.url

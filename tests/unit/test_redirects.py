@@ -33,3 +33,16 @@ def test_who_must_log_in_comes_back_to_the_page(
     target = urlsplit(answer.headers["Location"])
     assert (target.netloc, target.path) == ("", "/login")
     assert parse_qs(target.query) == {"next": [comes_back_to]}
+
+
+@pytest.mark.parametrize(
+    ("page", "comes_back_to"),
+    [("http://shop.example/admin/orders?q=KX", "/admin/orders?q=KX"), ("http://evil.example/admin/orders", "/")],
+)
+def test_a_script_that_wants_a_piece_of_a_page_is_told_to_leave_it(page: str, comes_back_to: str) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": page}
+    with Flask(__name__).test_request_context("/admin/orders/piece", base_url="http://shop.example", headers=headers):
+        answer = redirects.to_log_in()
+    assert (answer.status_code, answer.headers.get("Location")) == (200, None)
+    target = urlsplit(answer.headers["HX-Redirect"])
+    assert (target.netloc, target.path, parse_qs(target.query)) == ("", "/login", {"next": [comes_back_to]})
