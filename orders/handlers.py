@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from auth import notification_services as notifications
 from auth import preference_services as preferences
-from orders import mail_services, privacy_services, services
+from orders import expiry_services, mail_services, privacy_services
 from utils import mail, outbox, worker
 
 
@@ -39,4 +39,4 @@ HANDLERS: dict[str, list[outbox.Handler]] = {
     **{topic: [tell_customer] for topic in mail_services.LETTERS},
 }
 
-JOBS = [worker.Job("expire unpaid orders", 2.0, services.expire_due_orders)]
+JOBS = [worker.Job("expire unpaid orders", 2.0, expiry_services.expire_due_orders)]

@@ -6,9 +6,9 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from orders import services
 from orders.schemas import Order, OrderEvents, OrderList, OrderQuery
 from utils import db, paging, phones
+from utils.errors import NotFound
 
 SORTS = {"newest": "o.id DESC", "oldest": "o.id"}
 # Where the orders come from. What was searched for is few: it is found first, each by its index. Left to choose, a
@@ -47,7 +47,7 @@ FILTERS = {
 
 def get_order(*, order_id: int, user_id: int | None, sees_all: bool) -> Order:
     """Return one order. Raises NotFound for one that is not there, or is somebody else's."""
-    return services.read_order(db.reading(), order_id=order_id, user_id=user_id, sees_all=sees_all)
+    return read_order(db.reading(), order_id=order_id, user_id=user_id, sees_all=sees_all)
 
 
 def list_orders(*, query: OrderQuery, user_id: int | None) -> OrderList:
@@ -78,7 +78,7 @@ def list_orders(*, query: OrderQuery, user_id: int | None) -> OrderList:
     page = paging.cut(rows, query.limit, lambda row: paging.encode(query.sort, row["id"]))
     counted = _count(reader, values, searched, words) if query.count else None
     return OrderList(
-        items=services.with_items(reader, page.items),
+        items=with_items(reader, page.items),
         next_cursor=page.next_cursor,
         total=counted,
         total_capped=None if counted is None else counted == paging.COUNT_CAP,
@@ -186,4 +186,40 @@ def list_guests_orders(*, order_ids: list[int]) -> list[Order]:
         """,
         ids=db.in_list("id", order_ids),
     )
-    return services.with_items(reader, rows)
+    return with_items(reader, rows)
+
+
+def read_order(reader: db.Reader, *, order_id: int, user_id: int | None, sees_all: bool) -> Order:
+    """Return an order with its lines. Raises NotFound for one that is not there, or is somebody else's."""
+    row = reader.require_one(
+        """
+        SELECT id, number, status, payment_status, payment_method, currency,
+               subtotal, discount, shipping, rounding, tax_included, total, paid, refunded,
+               shipping_address, note, tracking_number, created_at, paid_at, expires_at
+          FROM orders
+         WHERE id = %(id)s
+           AND (user_id = %(user_id)s OR %(sees_all)s)
+        """,
+        {"id": order_id, "user_id": user_id, "sees_all": sees_all},
+        missing=NotFound(what="order"),
+    )
+    return with_items(reader, [row])[0]
+
+
+def with_items(reader: db.Reader, rows: list[db.Row]) -> list[Order]:
+    """Return the orders with their lines, read with one statement for all."""
+    lines: dict[int, list[dict[str, Any]]] = {row["id"]: [] for row in rows}
+    if rows:
+        found = reader.fetch_all(
+            """
+            SELECT oi.order_id, oi.product_id, oi.variant_id, oi.sku, oi.name, oi.options,
+                   oi.quantity, oi.unit_price, oi.line_total
+              FROM order_items oi
+             WHERE oi.order_id IN {ids}
+             ORDER BY oi.order_id, oi.id
+            """,
+            ids=db.in_list("id", list(lines)),
+        )
+        for line in found:
+            lines[line["order_id"]].append(line)
+    return [Order.model_validate({**row, "items": lines[row["id"]]}) for row in rows]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import config
+from orders import reading_services as reading
 from orders import states
 from orders.schemas import Order, OrderChange
 from products import stock_services as stock
@@ -20,7 +20,6 @@ from utils.errors import AlreadyPaid, IllegalTransition, NotFound, OrderClosed, 
 
 # A prompt lives a minute or two on the phone; the order must not expire under the payer's hand.
 PROMPT_KEEPS_ORDER = timedelta(minutes=5)
-DUE_AT_ONCE = 50
 
 
 # --- staff and customer
@@ -42,7 +41,7 @@ def change_order(tx: db.Tx, *, order_id: int, change: OrderChange, actor_id: int
     if change.status is not None:
         states.require_transition(locked_order["status"], change.status)
         _require_payment(locked_order, change.status)
-        _move_tx(tx, order=locked_order, to=change.status, actor_id=actor_id, reason=change.note or "")
+        move_tx(tx, order=locked_order, to=change.status, actor_id=actor_id, reason=change.note or "")
     elif change.note:
         add_event_tx(tx, order_id=order_id, name="order.noted", actor_id=actor_id, reason=change.note)
     given = change.model_dump(exclude_none=True)
@@ -67,14 +66,13 @@ def cancel_order(
     Payments hears of it by the outbox, and sends the money back.
 
     Raises NotFound for somebody else's order (unless the caller manages orders, or is the guest who holds the key of
-    this one: `orders.viewers`), and IllegalTransition when it has
-    left the house or was cancelled before.
+    this one: `orders.viewers`), and IllegalTransition when it has left the house or was cancelled before.
     """
     locked_order = lock_order_tx(tx, order_id=order_id)
     if not manages and locked_order["user_id"] != user_id:
         raise NotFound(what="order")
     states.require_transition(locked_order["status"], "cancelled")
-    _move_tx(tx, order=locked_order, to="cancelled", actor_id=user_id, reason=reason)
+    move_tx(tx, order=locked_order, to="cancelled", actor_id=user_id, reason=reason)
     if locked_order["paid"] > locked_order["refunded"]:
         send_to_review_tx(tx, order_id=order_id, reason="cancelled after payment: a refund is due")
     if locked_order["user_id"] != user_id:
@@ -86,49 +84,10 @@ def cancel_order(
             before={"status": locked_order["status"]},
             after={"status": "cancelled", "reason": reason},
         )
-    order = read_order(tx, order_id=order_id, user_id=user_id, sees_all=manages)
+    order = reading.read_order(tx, order_id=order_id, user_id=user_id, sees_all=manages)
     idempotency.keep_tx(tx, claim, status_code=200, body=order.model_dump_json())
     stock.give_back_tx(tx, order_id=order_id, reason="order cancelled", actor_id=user_id)
     return order
-
-
-# --- expiry
-
-
-def expire_due_orders() -> int:
-    """Cancel the orders that were not paid in time and give their stock back; return how many were due."""
-    rows = db.reading().fetch_all(
-        """
-        SELECT o.id
-          FROM orders o
-         WHERE o.expires_at <= %(now)s
-         ORDER BY o.expires_at, o.id
-         LIMIT %(limit)s
-        """,
-        {"now": clock.now(), "limit": DUE_AT_ONCE},
-    )
-    for row in rows:
-        expire_order(order_id=row["id"])
-    return len(rows)
-
-
-@db.in_transaction
-def expire_order(tx: db.Tx, *, order_id: int) -> None:
-    """Cancel one order whose time is over; while a prompt is open it is given a little more of it."""
-    locked_order = lock_order_tx(tx, order_id=order_id)
-    now = clock.now()
-    if locked_order["expires_at"] is None or locked_order["expires_at"] > now:
-        return
-    if locked_order["payment_status"] == "pending":
-        tx.execute_one(
-            "UPDATE orders SET expires_at = %(expires_at)s WHERE id = %(id)s",
-            {"id": order_id, "expires_at": now + PROMPT_KEEPS_ORDER},
-        )
-        return
-    _move_tx(tx, order=locked_order, to="cancelled", actor_id=None, reason="not paid in time", name="order.expired")
-    if locked_order["paid"] > locked_order["refunded"]:
-        send_to_review_tx(tx, order_id=order_id, reason="expired after part payment: a refund is due")
-    stock.give_back_tx(tx, order_id=order_id, reason="order expired", actor_id=None)
 
 
 # --- what payments call, inside their own transactions
@@ -238,7 +197,7 @@ def mark_paid_tx(tx: db.Tx, *, order_id: int, amount: Decimal, actor_id: int | N
     outbox.stage_tx(tx, "order.paid", order_id=order_id)
     order = lock_order_tx(tx, order_id=order_id)
     if order["status"] == "pending":
-        _move_tx(tx, order=order, to="processing", actor_id=actor_id, reason="paid")
+        move_tx(tx, order=order, to="processing", actor_id=actor_id, reason="paid")
 
 
 def revive_tx(tx: db.Tx, *, order_id: int) -> None:
@@ -263,7 +222,7 @@ def revive_tx(tx: db.Tx, *, order_id: int) -> None:
     has_only_expired = ended["name"] == "order.expired" and locked_order["payment_status"] == "unpaid"
     if locked_order["status"] != "cancelled" or not has_only_expired or locked_order["paid"]:
         raise OrderClosed(status=locked_order["status"])
-    _move_tx(
+    move_tx(
         tx,
         order=locked_order,
         to=ended["from_status"],
@@ -297,7 +256,7 @@ def send_to_review_tx(tx: db.Tx, *, order_id: int, reason: str) -> None:
 # --- leaves
 
 
-def _move_tx(
+def move_tx(
     tx: db.Tx,
     *,
     order: db.Row,
@@ -361,39 +320,3 @@ def add_event_tx(
             "now": clock.now(),
         },
     )
-
-
-def read_order(reader: db.Reader, *, order_id: int, user_id: int | None, sees_all: bool) -> Order:
-    """Return an order with its lines. Raises NotFound for one that is not there, or is somebody else's."""
-    row = reader.require_one(
-        """
-        SELECT id, number, status, payment_status, payment_method, currency,
-               subtotal, discount, shipping, rounding, tax_included, total, paid, refunded,
-               shipping_address, note, tracking_number, created_at, paid_at, expires_at
-          FROM orders
-         WHERE id = %(id)s
-           AND (user_id = %(user_id)s OR %(sees_all)s)
-        """,
-        {"id": order_id, "user_id": user_id, "sees_all": sees_all},
-        missing=NotFound(what="order"),
-    )
-    return with_items(reader, [row])[0]
-
-
-def with_items(reader: db.Reader, rows: list[db.Row]) -> list[Order]:
-    """Return the orders with their lines, read with one statement for all."""
-    lines: dict[int, list[dict[str, Any]]] = {row["id"]: [] for row in rows}
-    if rows:
-        found = reader.fetch_all(
-            """
-            SELECT oi.order_id, oi.product_id, oi.variant_id, oi.sku, oi.name, oi.options,
-                   oi.quantity, oi.unit_price, oi.line_total
-              FROM order_items oi
-             WHERE oi.order_id IN {ids}
-             ORDER BY oi.order_id, oi.id
-            """,
-            ids=db.in_list("id", list(lines)),
-        )
-        for line in found:
-            lines[line["order_id"]].append(line)
-    return [Order.model_validate({**row, "items": lines[row["id"]]}) for row in rows]

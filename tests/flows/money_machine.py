@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 import config
-from orders import services as orders
+from orders import expiry_services
 from payments import attempt_services, callback_services, callback_tokens, query_services, services
 from tests.c2b import hand_payment
 from tests.conftest import Clock, empty
@@ -255,7 +255,7 @@ class PaymentMachine(RuleBasedStateMachine):
         self.model.give_up()
 
     def _expire(self) -> None:
-        orders.expire_due_orders()
+        expiry_services.expire_due_orders()
         self.model.expire()
 
     @rule(seconds=st.sampled_from([30, 200, 1000, 1900]), job=st.sampled_from(["ask", "give_up", "expire"]))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orders import expiry_services
 from orders import services as orders
 from orders.schemas import Order
 from payments import attempt_services, callback_services, query_services, services
@@ -78,7 +79,7 @@ def test_money_that_races_with_expiry_pays_the_order(buyer: User, round_: int) -
     scripted.call_back(payment.id, failure_body(payment.checkout_request_id, 1037))
     let_expire(order)
     receive(payment, success_body(payment.checkout_request_id))
-    at_once(callback_services.apply_due, orders.expire_due_orders)
+    at_once(callback_services.apply_due, expiry_services.expire_due_orders)
     row = scripted.payment_row(payment.id)
     seen = (row["status"], row["order_status"], row["payment_status"], stock_of(product.variant))
     assert seen == ("succeeded", "processing", "paid", 0)
@@ -131,7 +132,7 @@ def test_two_prompts_of_one_order_paid_at_once_leave_one_of_them_for_a_person(bu
 def test_a_push_that_races_with_expiry_has_an_order_or_is_refused(buyer: User, daraja: Daraja, round_: int) -> None:
     order = place(buyer)
     let_expire(order)
-    pushed, _ = at_once(partial(push, buyer, order), orders.expire_due_orders)
+    pushed, _ = at_once(partial(push, buyer, order), expiry_services.expire_due_orders)
     status = db.reading().fetch_one("SELECT status, payment_status FROM orders WHERE id = %(id)s", {"id": order.id})
     if isinstance(pushed, ShopError):
         assert pushed.code == "order_closed"

@@ -19,7 +19,7 @@ from apiflask import APIFlask
 
 import config
 from app import HANDLERS
-from orders import services as orders
+from orders import expiry_services
 from orders.schemas import Order
 from payments import handlers
 from payments.simulator import running_simulator
@@ -221,7 +221,7 @@ def _let_expire(order: Order) -> None:
         tx.execute_one("UPDATE orders SET expires_at = created_at WHERE id = %(id)s", {"id": order.id})
 
     end_its_time()
-    orders.expire_due_orders()
+    expiry_services.expire_due_orders()
 
 
 def test_with_confirmation_by_query_every_paid_story_is_still_paid(shop: Shop) -> None:

@@ -16,7 +16,7 @@ import pytest
 from dbutils.steady_db import SteadyDBConnection
 from flask.testing import FlaskClient
 
-from orders import services as orders
+from orders import expiry_services
 from orders.schemas import Order
 from payments import attempt_services, callback_services, query_services, services
 from payments.schemas import Payment
@@ -239,7 +239,7 @@ def test_a_worker_that_dies_anywhere_in_a_revival_leaves_all_of_it_to_the_next(
         payment = push(buyer, make_order(buyer, (product.variant, 1)))
         scripted.call_back(payment.id, failure_body(payment.checkout_request_id, 1037))
         frozen_clock.forward(hours=1)
-        orders.expire_due_orders()
+        expiry_services.expire_due_orders()
         receive(payment.id, success_body(payment.checkout_request_id, receipt=scripted.new_receipt()))
         died = die_at(death, callback_services.apply_due)
         frozen_clock.forward(seconds=61)

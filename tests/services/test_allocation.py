@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orders import expiry_services
 from orders import services as orders
 from orders.schemas import Order
 from payments import allocation_services as allocation
@@ -66,7 +67,7 @@ def expire(order: Order) -> None:
         tx.execute_one("UPDATE orders SET expires_at = created_at WHERE id = %(id)s", {"id": order.id})
 
     end_its_time()
-    orders.expire_due_orders()
+    expiry_services.expire_due_orders()
 
 
 def events_of(order: Order) -> list[tuple[str, int | None]]:

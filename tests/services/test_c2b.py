@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import config
+from orders import expiry_services
 from orders import services as orders
 from orders.schemas import Order
 from payments import attempt_services, callback_services, query_services, services
@@ -157,7 +158,7 @@ def expire(order: Order) -> None:
         tx.execute_one("UPDATE orders SET expires_at = created_at WHERE id = %(id)s", {"id": order.id})
 
     end_its_time()
-    orders.expire_due_orders()
+    expiry_services.expire_due_orders()
 
 
 def test_money_for_an_order_that_has_expired_takes_it_up_again(order: Order) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import config
+from orders import expiry_services
 from orders import services as orders
 from orders.schemas import Order
 from payments import callback_services, query_services, services
@@ -143,7 +144,7 @@ def test_money_that_comes_after_expiry_takes_the_order_up_again(
 ) -> None:
     scripted.call_back(payment.id, failure_body(payment.checkout_request_id, 1037))
     frozen_clock.forward(hours=1)
-    orders.expire_due_orders()
+    expiry_services.expire_due_orders()
     assert scripted.call_back(payment.id, paid(payment)) == "settled"
     row = scripted.payment_row(payment.id)
     assert (row["status"], row["receipt"], row["settled_amount"]) == ("succeeded", RECEIPT, 100)

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 import config
-from orders import handlers, reading_services, services
+from orders import expiry_services, handlers, reading_services, services
 from orders.schemas import OrderChange, OrderQuery
 from tests.conftest import Clock
 from tests.factories import make_order, make_product, make_user, settle, stock_of
@@ -138,10 +138,10 @@ def test_an_order_that_is_not_paid_in_time_is_cancelled_and_gives_its_stock_back
     product = make_product(stock=5)
     order = make_order(make_user(), (product.variant, 2))
     frozen_clock.forward(seconds=1799)
-    assert services.expire_due_orders() == 0
+    assert expiry_services.expire_due_orders() == 0
     frozen_clock.forward(seconds=2)
-    assert services.expire_due_orders() == 1
-    assert services.expire_due_orders() == 0
+    assert expiry_services.expire_due_orders() == 1
+    assert expiry_services.expire_due_orders() == 0
     assert read(order.id)["status"] == "cancelled"
     assert stock_of(product.variant) == 5
 
@@ -151,9 +151,9 @@ def test_an_order_does_not_expire_under_an_open_prompt(frozen_clock: Clock) -> N
     frozen_clock.forward(seconds=1790)
     claim_prompt(order.id)
     frozen_clock.forward(seconds=60)
-    assert services.expire_due_orders() == 0
+    assert expiry_services.expire_due_orders() == 0
     frozen_clock.forward(seconds=300)
-    services.expire_due_orders()
+    expiry_services.expire_due_orders()
     assert read(order.id)["status"] == "pending"
 
 

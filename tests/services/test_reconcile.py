@@ -11,7 +11,7 @@ from apiflask import APIFlask
 
 import config
 from app import HANDLERS
-from orders import mail_services
+from orders import expiry_services, mail_services
 from orders import services as orders
 from orders.schemas import Order
 from payments import attempt_services, callback_services, query_services, services
@@ -73,7 +73,7 @@ def expired(payment: Payment, frozen_clock: Clock) -> Payment:
     """An attempt that failed, of an order that has expired since."""
     scripted.call_back(payment.id, failure_body(payment.checkout_request_id, 1037))
     frozen_clock.forward(hours=1)
-    orders.expire_due_orders()
+    expiry_services.expire_due_orders()
     assert summary(payment) == ("failed", "cancelled", "unpaid", 0)
     return payment
 
@@ -147,7 +147,7 @@ def test_an_order_of_which_only_a_part_is_left_is_not_revived_in_part(buyer: Use
     payment = push(buyer, order)
     scripted.call_back(payment.id, failure_body(payment.checkout_request_id, 1037))
     frozen_clock.forward(hours=1)
-    orders.expire_due_orders()
+    expiry_services.expire_due_orders()
     make_order(buyer, (scarce.variant, 1))
     assert scripted.call_back(payment.id, paid(payment)) == "review"
     assert (stock_of(plenty.variant), stock_of(scarce.variant)) == (9, 0)
@@ -216,7 +216,7 @@ def test_of_two_orders_whose_money_comes_late_one_gets_the_last_unit(
         payment = push(buyer, make_order(buyer, (product.variant, 1)))
         scripted.call_back(payment.id, failure_body(payment.checkout_request_id, 1037))
         frozen_clock.forward(hours=1)
-        orders.expire_due_orders()
+        expiry_services.expire_due_orders()
         late.append(payment)
     for place, payment in enumerate(late):
         body = paid(payment, receipt=f"NLJ7RT61S{place}")
@@ -265,7 +265,7 @@ def test_the_answer_to_the_last_question_still_counts(payment: Payment, daraja: 
 def test_money_for_an_attempt_without_an_end_is_booked_whenever_it_comes(payment: Payment, frozen_clock: Clock) -> None:
     ask_until_the_end(payment, frozen_clock)
     frozen_clock.forward(days=3)
-    orders.expire_due_orders()
+    expiry_services.expire_due_orders()
     assert scripted.call_back(payment.id, paid(payment)) == "settled"
     assert summary(payment) == ("succeeded", "processing", "paid", 100)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 import config
-from orders import services as orders
+from orders import expiry_services
 from orders.schemas import Order
 from payments import attempt_services, callback_services, query_services, services
 from payments.schemas import Payment
@@ -65,7 +65,7 @@ def work_for(frozen_clock: Clock, span: timedelta, step: timedelta = timedelta(s
         callback_services.apply_due()
         query_services.ask_due()
         attempt_services.give_up_dead_prompts()
-        orders.expire_due_orders()
+        expiry_services.expire_due_orders()
         frozen_clock.moment += step
 
 
@@ -102,7 +102,7 @@ def test_a_callback_that_lay_in_the_inbox_for_hours_is_asked_after_before_anybod
     """The worker was down; the order has expired since, and is taken up again."""
     frozen_clock.forward(hours=30)
     attempt_services.give_up_dead_prompts()
-    orders.expire_due_orders()
+    expiry_services.expire_due_orders()
     callback_services.apply_due()
     daraja.queries.append(scripted.finished("0"))
     query_services.ask_due()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from apiflask import APIFlask
 
-from orders import services as orders
+from orders import expiry_services
 from orders.schemas import Order
 from payments import attempt_services, query_services, services
 from payments.schemas import Payment
@@ -101,7 +101,7 @@ def test_an_expired_order_is_taken_up_again_by_the_statement(
     payment = push(buyer, order)
     scripted.call_back(payment.id, failure_body(payment.checkout_request_id, 1037))
     frozen_clock.forward(hours=1)
-    orders.expire_due_orders()
+    expiry_services.expire_due_orders()
     assert book(order.number) == "settled"
     assert stock_of(product.variant) == 0
     row = db.reading().fetch_one("SELECT status, paid FROM orders WHERE id = %(id)s", {"id": order.id})

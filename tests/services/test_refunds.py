@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import config
+from orders import expiry_services
 from orders import services as orders
 from payments import refund_services as refunds
 from payments.refund_schemas import Refund, RefundDecision
@@ -279,7 +280,7 @@ def test_a_part_paid_order_that_expires_gives_its_money_back(frozen_clock: Any) 
     order = place()
     payment_id = settle(order.id, amount="60", receipt=new_receipt())
     frozen_clock.forward(hours=1)
-    orders.expire_due_orders()
+    expiry_services.expire_due_orders()
     tell_outbox()
     (opened,) = refunds_of(payment_id)
     send(opened["id"])
