@@ -16,7 +16,7 @@ import bench_measures as measures
 PAGE_TARGET = 1 / 3
 MOST_ROUNDS = 3
 SHOWN = 24  # products on a page of a list
-ROUND_TRIP = 400  # requests before they begin anew
+ROUND_TRIP = 200  # products whose pages are looked at: those that are asked for most in a shop
 COOKIE = re.compile(rb"\r\nset-cookie: *(session=[^;]+)", re.IGNORECASE)
 
 
@@ -51,6 +51,7 @@ def list_twins(place: bench_load.Place, shop: bench_data.Shop) -> list[Twins]:
             [f"/api/products/{slug}" for slug in slugs],
         ),
         Twins("page of the cart", ["/cart"], ["/api/cart"], is_personal=True),
+        Twins("page of one's orders", ["/orders"], ["/api/orders"], is_personal=True),
     ]
 
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from products import shelf_services
 
-MOST_KEPT = 3000  # a card has some 600 characters
+MOST_KEPT = 2000  # a card has some 600 characters
 
 
 def show(texts: Sequence[str]) -> list[Markup]:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from products import linked_data, page_services
 
-MOST_KEPT = 400  # a page has some 8 000 characters
+MOST_KEPT = 256  # a page has some 8 000 characters
 TEMPLATE = "products/product_parts.html"
 GAP = "<!-- token -->"
 
