@@ -38,11 +38,10 @@ def pack_page(response: Response) -> Response:
     Its size must not tell what is secret in it: what a stranger makes the page repeat is shorter when it is part of
     the secret. The file name in the header, of a length drawn each time, hides that.
     """
-    if response.mimetype != "text/html" or response.is_streamed or "Content-Encoding" in response.headers:
+    if not is_taken() or response.mimetype != "text/html" or response.is_streamed:
         return response
-    response.vary.add("Accept-Encoding")
     content = response.get_data()
-    if len(content) >= SMALLEST and is_taken():
+    if len(content) >= SMALLEST:
         name = secrets.token_hex(LONGEST_NAME // 2)[: 1 + secrets.randbelow(LONGEST_NAME)]
         response.set_data(pack(content, level=PAGE_LEVEL, name=name))
         response.headers["Content-Encoding"] = "gzip"

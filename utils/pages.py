@@ -38,6 +38,7 @@ HEADERS = [
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
     ("Referrer-Policy", "same-origin"),
+    ("Vary", "Accept-Encoding"),
     ("X-Content-Type-Options", "nosniff"),
 ]
 NOT_SHARED = "private, no-cache"  # a page may name its reader: in no shared cache, and asked for anew each time
