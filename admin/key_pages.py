@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any
 
 from flask import Response, flash
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator
 
 from admin import desk
 from admin import rollup_services as rollups
+from admin.dashboard_schemas import Day
 from auth import admin_schemas, key_services
 from auth.decorators import current_user, login_required
-from utils import forms, redirects
+from utils import clock, forms, redirects
 from utils.errors import Forbidden, TooManyKeys
 
 bp = desk.blueprint("keys", __name__)
 
 
-def _end_of_day(value: Any) -> Any:
-    """Take a date as a person means it: until that day is over in Nairobi."""
-    return rollups.bounds_of(date.fromisoformat(value))[1] if isinstance(value, str) and value else value
+def _not_over(day: date) -> date:
+    if rollups.bounds_of(day)[1] <= clock.now():
+        raise ValueError("must lie ahead")
+    return day
 
 
 class KeyForm(admin_schemas.ApiKeyIn):
-    """A new key as it is asked for on the desk."""
+    """A new key as it is asked for on the desk: it is good until its last day is over in Nairobi."""
 
-    expires_at: Annotated[
-        Annotated[datetime, AfterValidator(admin_schemas.ahead)] | None, BeforeValidator(_end_of_day)
-    ] = None
+    last_day: Annotated[Day, AfterValidator(_not_over)] | None = None
 
 
 @bp.get("/api-keys")
@@ -58,7 +58,12 @@ def create_key() -> Response:
     form, errors = forms.parse(KeyForm)
     if form is not None:
         with forms.noting(errors, {Forbidden: "scopes", TooManyKeys: forms.WHOLE}):
-            made = key_services.create_key(owner=current_user(), **form.model_dump())
+            made = key_services.create_key(
+                owner=current_user(),
+                name=form.name,
+                scopes=form.scopes,
+                expires_at=rollups.bounds_of(form.last_day)[1] if form.last_day else None,
+            )
             return _show({}, made=made)
     return _show(errors)
 

@@ -127,8 +127,7 @@ class AccountList(BaseModel):
     total_capped: bool | None = None
 
 
-def ahead(value: datetime) -> datetime:
-    """Return a moment that lies ahead, as it is used inside. Raises ValueError for any other."""
+def _ahead(value: datetime) -> datetime:
     moment = clock.naive_utc(value)
     if moment <= clock.now():
         raise ValueError("must lie ahead")
@@ -142,7 +141,7 @@ class ApiKeyIn(Request):
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_one_line)
     ]
     scopes: list[PermissionName] = Field(min_length=1, max_length=200)
-    expires_at: Annotated[datetime, AfterValidator(ahead)] | None = None
+    expires_at: Annotated[datetime, AfterValidator(_ahead)] | None = None
 
 
 class ApiKey(BaseModel):

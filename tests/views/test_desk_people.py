@@ -159,7 +159,7 @@ def test_the_log_is_found_by_who_what_and_when_and_exported(
 
 
 def test_a_key_is_shown_once_and_revoked(desk: Desk) -> None:
-    answer = desk.post("/admin/api-keys", "/admin/api-keys", name="till", scopes="orders:read", expires_at="2099-12-31")
+    answer = desk.post("/admin/api-keys", "/admin/api-keys", name="till", scopes="orders:read", last_day="2099-12-31")
     key = re.search(r"duka_\d+_[\w-]{43}", answer.text)
     assert key is not None
     headers = {"X-API-Key": key[0]}
@@ -176,12 +176,12 @@ def test_a_key_is_shown_once_and_revoked(desk: Desk) -> None:
     [
         ({"scopes": ""}, "scopes"),
         ({"name": ""}, "name"),
-        ({"expires_at": "2001-01-01"}, "expires_at"),
-        ({"expires_at": "soon"}, "expires_at"),
+        ({"last_day": "2001-01-01"}, "last_day"),
+        ({"last_day": "soon"}, "last_day"),
     ],
 )
 def test_a_key_that_cannot_be_is_told_beside_its_field(desk: Desk, typed: dict[str, str], field: str) -> None:
-    good = {"name": "till", "scopes": "orders:read", "expires_at": ""}
+    good = {"name": "till", "scopes": "orders:read", "last_day": ""}
     answer = desk.post("/admin/api-keys", "/admin/api-keys", **{**good, **typed})
     assert (answer.status_code, f'id="{field}-wrong"' in answer.text) == (422, True)
 
