@@ -62,8 +62,10 @@ class Reader:
         return None if row is None else next(iter(row.values()))
 
     def _run(self, sql: str, params: Params | None, fragments: Mapping[str, Fragment | str]) -> DictCursor:
+        return self._send(*put_together(sql, params, fragments))
+
+    def _send(self, statement: str, bound: Mapping[str, Any]) -> DictCursor:
         """Send a statement and return its cursor, which holds the whole result."""
-        statement, bound = put_together(sql, params, fragments)
         tally = trace.tally()
         started = time.perf_counter()
         try:
@@ -104,7 +106,7 @@ class Tx(Reader):
             if row.keys() != names:
                 raise StatementError(f"row {place} names {sorted(row)}, the statement {sorted(names)}")
             params |= {f"{name}_{place}": value for name, value in row.items()}
-        return self.execute(_of_many_rows(sql, len(rows)), params) if rows else 0
+        return self._send(_of_many_rows(sql, len(rows)), params).rowcount if rows else 0
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -123,7 +125,7 @@ class Tx(Reader):
         self.execute("RELEASE SAVEPOINT attempt")
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=128)
 def _of_many_rows(sql: str, number: int) -> str:
     """Write the statement for so many rows, the names of each with its number behind them."""
     head, _, one = sql.rpartition("VALUES")
@@ -135,11 +137,11 @@ class SingleStatement(Tx):
 
     _is_used = False
 
-    def _run(self, sql: str, params: Params | None, fragments: Mapping[str, Fragment | str]) -> DictCursor:
+    def _send(self, statement: str, bound: Mapping[str, Any]) -> DictCursor:
         if self._is_used:
-            raise StatementError(f"a second statement in a verb of one statement: {sql}")
+            raise StatementError(f"a second statement in a verb of one statement: {statement}")
         self._is_used = True
-        return super()._run(sql, params, fragments)
+        return super()._send(statement, bound)
 
 
 def is_lost(error: BaseException) -> bool:
