@@ -29,6 +29,12 @@ def test_no_file_is_longer_than_a_reader_can_hold() -> None:
     assert {path: lines for path, lines in lengths.items() if lines > LINES_AT_MOST} == {}
 
 
+def test_every_picture_of_docs_is_named_in_the_readme_and_there() -> None:
+    named = set(re.findall(r"docs/(\S+\.png)", (config.ROOT / "readme.txt").read_text()))
+    assert {path.name for path in config.ROOT.glob("docs/*.png")} == named
+    assert {"storefront.png", "checkout.png", "mpesa-wait.png", "dashboard.png"} <= named
+
+
 def test_no_sql_file_selects_everything() -> None:
     everything = re.compile(r"\bSELECT\s+(\w+\.)?\*", re.I)
     assert [path for path, text in files_of_ours() if path.endswith(".sql") and everything.search(text)] == []

@@ -30,7 +30,7 @@ def fill_in(page: Page, phone: str, *, email: str | None = "achieng@example.com"
     page.get_by_label("M-Pesa phone").fill(phone)
     page.get_by_label("Name", exact=True).fill("Achieng Otieno")
     page.get_by_label("Street, building or landmark").fill("Moi Avenue 12")
-    page.get_by_label("Town or estate").fill("Nairobi")
+    page.get_by_label("Town or estate").fill("Kilimani")
     page.get_by_label("County").select_option("Nairobi")
 
 

@@ -18,7 +18,7 @@ PAGES = ["/account", "/account/addresses", "/account/addresses/new", "/account/n
 
 
 def test_every_page_about_oneself_is_accessible_and_fits_on_a_small_phone(
-    shop: OpenShop, phone: Page, page: Page, log_in: LogIn, picture: Callable[..., None]
+    shop: OpenShop, phone: Page, page: Page, log_in: LogIn
 ) -> None:
     user = make_user(phone_number="254712345678")
     make_address(user)
@@ -31,7 +31,6 @@ def test_every_page_about_oneself_is_accessible_and_fits_on_a_small_phone(
             opened.goto(path)
             assert opened.evaluate("document.documentElement.scrollWidth") <= opened.viewport_size["width"], path
             assert_accessible(opened)
-            picture(opened, f"account-{path.rpartition('/')[2]}-{opened.viewport_size['width']}", full_page=True)
 
 
 @pytest.mark.parametrize("device", ["page", "plain"])

@@ -107,18 +107,3 @@ def test_home_comes_in_150_kilobytes_without_its_pictures(shop: OpenShop) -> Non
     assert len(loaded) >= 4
     total += sum(weigh(file)[0] for file in loaded)
     assert total < MOST_FOR_HOME
-
-
-def test_the_storefront_is_shown_in_the_readme(
-    shop: OpenShop, open_page: Callable[..., Page], picture: Callable[..., None]
-) -> None:
-    page = open_page(viewport={"width": 1280, "height": 1000})
-    for path, name in (("/", "storefront"), ("/products/kitenge-shirt", "product")):
-        page.goto(path)
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
-        page.wait_for_load_state("networkidle")
-        picture(page, name)
-    phone = open_page(viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True, color_scheme="dark")
-    phone.goto("/categories/fashion")
-    phone.wait_for_load_state("networkidle")
-    picture(phone, "category-on-a-phone")
