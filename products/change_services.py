@@ -39,9 +39,10 @@ def tell_tx(tx: db.Tx, *, product_id: int | None) -> None:
 def look() -> int:
     """Hear of changes, if it is time, and return the moment of what is kept: `kept.moment()`."""
     if _is_due():
+        reader = db.reading()  # first: who waits for a connection must not keep those waiting who have one
         with _lock:
             if _is_due():
-                _look()
+                _look(reader)
     return kept.moment()
 
 
@@ -49,19 +50,19 @@ def _is_due() -> bool:
     return time.monotonic() - _looked_at > LOOK_SECONDS or db.committed_at() >= _looked_at
 
 
-def _look() -> None:
+def _look(reader: db.Reader) -> None:
     global _looked_at, _forgot_at
     now = time.monotonic()
-    if now - _forgot_at >= FORGET_SECONDS or not _hear(now):
-        _begin_anew()
-        _hear(now)
+    if now - _forgot_at >= FORGET_SECONDS or not _hear(reader, now):
+        _begin_anew(reader)
+        _hear(reader, now)
         _forgot_at = now
     _looked_at = now
 
 
-def _hear(now: float) -> bool:
+def _hear(reader: db.Reader, now: float) -> bool:
     """Read what is new and have it dropped; return False when it is too much."""
-    rows = db.reading().fetch_all(
+    rows = reader.fetch_all(
         """
         SELECT 1 AS is_edit, c.id, c.product_id
           FROM catalogue_changes c
@@ -88,10 +89,10 @@ def _hear(now: float) -> bool:
     return True
 
 
-def _begin_anew() -> None:
+def _begin_anew(reader: db.Reader) -> None:
     """Forget everything, and read on from the ends of both tables."""
     global _edits, _movements
-    last = db.reading().fetch_all(
+    last = reader.fetch_all(
         """
         SELECT (SELECT COALESCE(MAX(c.id), 0) FROM catalogue_changes c) AS edit,
                (SELECT COALESCE(MAX(sm.id), 0) FROM stock_movements sm) AS movement

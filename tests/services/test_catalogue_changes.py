@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import pymysql
 import pytest
 
+import config
 from products import category_services, change_services, page_services, search_services
 from products import services as products
 from products import stock_services as stock
@@ -168,6 +171,30 @@ def test_readers_amid_writers_end_with_what_the_tables_hold(make_product: MakePr
     for row in rows:
         page = page_services.get_product(key=str(row["id"]))
         assert (page["name"], page["stock"]) == (row["name"], row["stock"])
+
+
+def test_lookers_who_share_one_connection_do_not_wait_for_each_other(
+    app: Any, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = config.current()
+    db.release()
+    db.open_pool(database_url, 1)
+    together = threading.Barrier(2)
+
+    def look_again_and_again(*, holds: bool) -> str:
+        for _ in range(30):
+            if holds:
+                db.reading()
+            together.wait(10)
+            change_services.look()
+            db.release()
+            together.wait(10)  # who begins the next round takes the connection again
+        return "done"
+
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(look_again_and_again, holds=holds) for holds in (True, False)]
+        assert [each.result(timeout=20) for each in both] == ["done", "done"]
+    db.open_pool(database_url, settings.DATABASE_POOL_SIZE)
 
 
 def test_changes_heard_long_ago_are_deleted(make_product: MakeProduct, frozen_clock: Any) -> None:
