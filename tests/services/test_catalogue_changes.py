@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -181,7 +180,7 @@ def test_lookers_who_share_one_connection_do_not_wait_for_each_other(
     db.open_pool(database_url, 1)
     together = threading.Barrier(2)
 
-    def look_again_and_again(*, holds: bool) -> str:
+    def look_again_and_again(holds: bool) -> None:
         for _ in range(30):
             if holds:
                 db.reading()
@@ -189,11 +188,13 @@ def test_lookers_who_share_one_connection_do_not_wait_for_each_other(
             change_services.look()
             db.release()
             together.wait(10)  # who begins the next round takes the connection again
-        return "done"
 
-    with ThreadPoolExecutor(2) as threads:
-        both = [threads.submit(look_again_and_again, holds=holds) for holds in (True, False)]
-        assert [each.result(timeout=20) for each in both] == ["done", "done"]
+    both = [threading.Thread(target=look_again_and_again, args=(holds,), daemon=True) for holds in (True, False)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join(timeout=20)
+    assert not any(thread.is_alive() for thread in both)
     db.open_pool(database_url, settings.DATABASE_POOL_SIZE)
 
 
