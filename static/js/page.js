@@ -20,3 +20,17 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     event.detail.isError = false;
   }
 });
+// On a bad line nothing comes back: say so where messages stand, instead of leaving the page as if nothing were asked.
+for (const [name, text] of [
+  ["htmx:sendError", "The shop could not be reached. Look at your connection, then try again."],
+  ["htmx:timeout", "The shop took too long to answer. Try again."],
+]) {
+  document.addEventListener(name, () => say(text));
+}
+
+function say(text) {
+  const notice = document.createElement("div");
+  notice.className = "notice bad";
+  notice.append(Object.assign(document.createElement("p"), { textContent: text }));
+  document.getElementById("messages").replaceChildren(notice);
+}

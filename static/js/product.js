@@ -28,8 +28,8 @@ function tell(variant) {
   const note = document.querySelector("#stock p");
   [note.textContent, note.className] = stockNote(variant.stock);
   const quantity = form.elements.quantity;
-  quantity.max = variant.stock;
-  if (Number(quantity.value) > variant.stock) quantity.value = variant.stock;
+  quantity.max = Math.max(variant.stock, 1);
+  if (Number(quantity.value) > quantity.max) quantity.value = quantity.max;
 }
 
 function span(className, text) {
@@ -97,6 +97,8 @@ if (names.length > 1 && variants.length > 1) {
   list.before(rows);
   list.hidden = true;
   for (const variant of variants) variant.input.required = false;
+  // What is bought is the variant; by which options it was found is nobody's business.
+  form.addEventListener("formdata", (event) => names.forEach((name) => event.formData.delete(`choose-${name}`)));
   const first = variants.find((variant) => variant.stock > 0);
   for (const name of names) {
     const values = new Set(variants.map((variant) => variant.options[name]));

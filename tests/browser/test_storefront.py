@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import requests
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from products import page_services, services
 from tests.browser.axe import assert_accessible
@@ -50,6 +50,16 @@ def test_a_list_is_narrowed_in_place_and_its_address_tells_how(shop: OpenShop, p
     expect(page.get_by_label("Sort by")).to_have_value("price")
 
 
+def test_a_line_that_breaks_is_told_and_what_was_there_stays(shop: OpenShop, browser: Browser) -> None:
+    with browser.new_context(base_url=shop.url) as context:  # a context of its own: that a request fails is meant
+        page = context.new_page()
+        page.goto("/categories/fashion")
+        context.set_offline(True)
+        page.get_by_label("Sort by").select_option("price")
+        expect(page.locator("#messages")).to_contain_text("could not be reached")
+        expect(page.locator(".good").first).to_be_visible()
+
+
 def test_a_list_is_narrowed_without_javascript(shop: OpenShop, plain: Page) -> None:
     plain.goto("/categories/fashion")
     plain.get_by_label("Only what is in stock").check()
@@ -76,6 +86,10 @@ def test_two_options_are_chosen_one_after_the_other(shop: OpenShop, page: Page) 
     page.get_by_label("M", exact=True).check()
     expect(page.get_by_role("button", name="Sold out")).to_be_disabled()
     assert_accessible(page)
+    page.get_by_label("Red", exact=True).check()
+    page.get_by_role("button", name="Add to cart").click()
+    expect(page).to_have_url(re.compile("/cart$"))
+    expect(page.locator("main")).to_contain_text("1,200.00")
 
 
 def test_the_colours_are_changed_without_javascript_and_stay(shop: OpenShop, plain: Page) -> None:
