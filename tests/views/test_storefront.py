@@ -144,6 +144,10 @@ def test_each_wish_can_be_taken_back_alone(client: FlaskClient, shelf: None) -> 
     ]
 
 
+def test_a_category_is_taken_back_by_its_name(client: FlaskClient, shelf: None) -> None:
+    assert "Remove: Bags" in look(client, "/search?q=bag&category=bags").words
+
+
 def test_the_form_keeps_what_is_looked_for_and_shows_what_is_chosen(client: FlaskClient, shelf: None) -> None:
     page = look(client, "/search?q=bag&category=fashion&option.Size=M&sort=name")
     assert page.tags("input", type="hidden", name="q", value="bag")
