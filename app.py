@@ -128,6 +128,9 @@ HEADERS_FOR_SCRIPTS = [
     "X-Request-ID",
 ]
 
+# A log-in waits no longer than so many seconds for a Redis that does not answer.
+REDIS_WAITS = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
+
 COMMANDS: list[click.Command] = [
     database_cli.db_group,
     database_cli.outbox_group,
@@ -195,6 +198,7 @@ def _flask_settings(settings: config.Settings) -> dict[str, object]:
         "PROPAGATE_EXCEPTIONS": False,
         "RATELIMIT_ENABLED": settings.RATELIMIT_ENABLED,
         "RATELIMIT_STORAGE_URI": settings.REDIS_URL or "memory://",
+        "RATELIMIT_STORAGE_OPTIONS": REDIS_WAITS if settings.REDIS_URL else {},
         "OPENAPI_VERSION": "3.1.0",
         "SECURITY_SCHEMES": {
             "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},

@@ -35,4 +35,6 @@ class RouteLimiter(Limiter):
 
 jwt = JWTManager()
 cors = CORS()
-limiter = RouteLimiter(get_remote_address)  # utils.web writes the headers: its own send Retry-After with every answer
+# utils.web writes the headers: its own send Retry-After with every answer. When Redis is away, each process counts by
+# itself until it is back: what guards one account stands in the database anyway.
+limiter = RouteLimiter(get_remote_address, in_memory_fallback_enabled=True)
