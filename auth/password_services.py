@@ -19,7 +19,7 @@ from utils.errors import InvalidFields, LinkSpent, StaleRow, TokenRevoked
 
 RECIPIENTS = {
     "user_id": "u.id = %(user_id)s",
-    "email": "u.email = %(email)s",
+    "email": "u.email = %(email)s AND LOWER(u.email) = LOWER(%(email)s) COLLATE utf8mb4_bin",
 }
 
 
@@ -78,7 +78,7 @@ def _reset(tx: db.Tx, *, token: str, password_hash: str) -> None:
         UPDATE users
            SET password_hash = %(hash)s, updated_at = %(now)s
          WHERE id = %(user_id)s
-           AND email = %(email)s
+           AND LOWER(email) = LOWER(%(email)s) COLLATE utf8mb4_bin
            AND disabled_at IS NULL
         """,
         {"hash": password_hash, "now": clock.now(), "user_id": user_id, "email": proof["email"]},
@@ -152,7 +152,7 @@ def _mark_verified_tx(tx: db.Tx, *, user_id: int, email: str) -> int:
         UPDATE users
            SET email_verified_at = COALESCE(email_verified_at, %(now)s)
          WHERE id = %(user_id)s
-           AND email = %(email)s
+           AND LOWER(email) = LOWER(%(email)s) COLLATE utf8mb4_bin
            AND disabled_at IS NULL
         """,
         {"user_id": user_id, "email": email, "now": clock.now()},
