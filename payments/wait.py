@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from orders import schemas as orders
 from payments.schemas import Payment
 
-LOOKED_AFTER = timedelta(minutes=10)  # how long a page goes on looking when no prompt is open any more
+LOOKED_AFTER = timedelta(minutes=10)  # how long a page goes on looking after an attempt, whatever became of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ STATES = {
             "If M-Pesa has sent you a receipt, you have paid. If not, have another prompt sent.",
             may_ask=True,
         ),
-        Wait("failed", "bad", "", "", may_ask=True),
+        Wait("failed", "bad", "", "", looks_again=True, may_ask=True),
         Wait(
             "part",
             "wait",
@@ -205,12 +205,13 @@ NOT_SENT = (
 
 def describe(order: orders.Order, payment: Payment | None, *, now: datetime) -> Wait:
     """Return how an order's payment stands, by the order and the newest attempt to pay it."""
-    name = _name(order, payment, now)
-    if name != "failed" or payment is None:
-        return STATES[name]
-    heading, text, following = FAILURES.get(payment.result_code or "", NOT_SENT)
-    is_young = now - payment.created_at < LOOKED_AFTER
-    return replace(STATES[name], heading=heading, text=text, next=following, looks_again=is_young)
+    state = STATES[_name(order, payment, now)]
+    if payment is None:
+        return state
+    if state.name == "failed":
+        heading, text, following = FAILURES.get(payment.result_code or "", NOT_SENT)
+        state = replace(state, heading=heading, text=text, next=following)
+    return replace(state, looks_again=state.looks_again and now - payment.created_at < LOOKED_AFTER)
 
 
 def _name(order: orders.Order, payment: Payment | None, now: datetime) -> str:

@@ -45,7 +45,7 @@ from utils import checks, db
 
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
 ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",

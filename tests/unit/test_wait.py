@@ -104,6 +104,14 @@ def test_a_page_without_a_script_loads_itself_anew_only_while_a_prompt_may_be_op
 
 
 @pytest.mark.parametrize(("age", "looks"), [(timedelta(minutes=1), True), (OLD, False)])
+def test_no_page_looks_for_ever_even_when_nobody_lets_go_of_the_prompt(age: timedelta, looks: bool) -> None:
+    """The worker does; and it may be down."""
+    prompted = payment(checkout_request_id="ws_CO_1", age=age)
+    state = wait.describe(order(payment_status="pending"), prompted, now=NOW)
+    assert (state.name, state.looks_again, state.reloads) == ("prompted", looks, looks)
+
+
+@pytest.mark.parametrize(("age", "looks"), [(timedelta(minutes=1), True), (OLD, False)])
 def test_after_a_failure_the_page_goes_on_looking_for_a_while_for_a_success_may_follow(
     age: timedelta, looks: bool
 ) -> None:
