@@ -25,10 +25,10 @@ def cart_count() -> int:
     return int(count) if is_own else 0
 
 
-def tell_count(response: Response, count: int) -> Response:
-    """Have the browser keep how many pieces the cart has now."""
+def tell_count(response: Response, count: int, *, user_id: int | None = None) -> Response:
+    """Have the browser keep how many pieces the cart of whoever asks, or has just logged in, has now."""
     secure = config.current().is_production
-    value = f"{_owner()}.{count}"
+    value = f"{user_id or _owner()}.{count}"
     response.set_cookie(COOKIE, value, max_age=KEPT_SECONDS, secure=secure, httponly=True, samesite="Lax")
     return response
 

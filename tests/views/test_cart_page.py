@@ -9,6 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from cart import counts, tokens
+from cart import services as cart
+from cart.owner_services import Owner
 from tests.factories import Product, make_product, make_user
 from tests.surfing import Browser, enter
 from utils import db
@@ -133,6 +135,15 @@ def test_the_head_of_every_page_counts_the_pieces(browser: Browser, product: Pro
     put_in(browser, product, 2)
     browser.open("/")
     assert ", pieces: 2" in browser.page.text
+
+
+def test_who_logs_in_finds_the_pieces_of_both_carts_counted(browser: Browser, product: Product) -> None:
+    customer = make_user()
+    cart.add_item(owner=Owner(user_id=customer.id), choice={"variant_id": product.variant.id}, quantity=1)
+    put_in(browser, product, 2)
+    browser.open("/login")
+    browser.send("/login", username=customer.username, password=customer.password)
+    assert ">, pieces: </span>3<" in browser.answer.text
 
 
 def test_the_count_of_somebody_else_is_not_shown(browser: Browser, product: Product) -> None:

@@ -347,7 +347,7 @@ def test_tokens_of_the_api_are_no_session(browser: Browser, user: User) -> None:
     assert who(browser.client) == "not_logged_in"
 
 
-def test_statements_of_a_log_in_by_page_are_those_by_api(
+def test_a_log_in_by_page_costs_the_statements_of_one_by_api_and_one_to_count_the_cart(
     browser: Browser, user: User, count_statements: Callable[..., int]
 ) -> None:
     browser.open("/login")
@@ -359,4 +359,4 @@ def test_statements_of_a_log_in_by_page_are_those_by_api(
             "/api/auth/login", json={"username": user.username, "password": PASSWORD}
         )
     )
-    assert by_page == by_api
+    assert by_page == by_api + 1
