@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.axe import assert_accessible
 from tests.browser.buying import assert_paid, assert_unpaid, facts_of, fill_in, order, put_in_cart, see
 from tests.browser.shop import OpenShop
-from tests.factories import PASSWORD, Product, make_product, make_user
+from tests.factories import PASSWORD, Product, make_order, make_product, make_user
 
 LogIn = Callable[[Page, str, str], None]
 
@@ -85,6 +85,41 @@ def test_a_customer_buys_from_the_log_in_to_the_order(page: Page, basket: Produc
     expect(page.get_by_role("listitem").filter(has_text="Market basket")).to_have_count(1)
     assert_accessible(page)
     assert_paid(order_id)
+
+
+def have_prompt_sent(page: Page, suffix: str) -> None:
+    """Ask for a prompt on the pay page that is open, and wait until it tells of the new one."""
+    before = page.locator("#payment").get_attribute("data-state")
+    page.get_by_label("Phone that pays").fill(f"07123457{suffix}")
+    page.get_by_role("button", name="Send the prompt").click()
+    expect(page.locator("#payment")).not_to_have_attribute("data-state", before or "")
+
+
+def test_a_customers_order_stands_through_every_failure_until_it_is_paid(
+    page: Page, basket: Product, log_in: LogIn
+) -> None:
+    customer = make_user()
+    log_in(page, customer.username, PASSWORD)
+    placed = make_order(customer, (basket.variant, 1))
+    page.goto(f"/orders/{placed.id}/pay")
+    for count, (suffix, heading) in enumerate(FAILING.items(), start=1):
+        have_prompt_sent(page, suffix)
+        see(page, heading)
+        assert_unpaid(placed.id, prompts=count)
+    have_prompt_sent(page, "99")
+    see(page, PAID)
+    assert_paid(placed.id, prompts=len(FAILING) + 1)
+
+
+def test_a_customer_sees_every_story_that_ends_well(page: Page, basket: Product, log_in: LogIn) -> None:
+    customer = make_user()
+    log_in(page, customer.username, PASSWORD)
+    for suffix in PAYING:
+        placed = make_order(customer, (basket.variant, 1))
+        page.goto(f"/orders/{placed.id}/pay")
+        have_prompt_sent(page, suffix)
+        see(page, PAID)
+        assert_paid(placed.id)
 
 
 def test_paying_on_delivery_needs_no_prompt(page: Page, basket: Product) -> None:
