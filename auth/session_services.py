@@ -2,8 +2,9 @@
 
 Owns `sessions` and `refresh_tokens`. A refresh token's secret is kept as a hash and spent by a guarded UPDATE; who
 spends it a second time stole it, or was stolen from, so the session ends for both, and the owner is told. Two tabs of
-one browser refresh at the same moment, though, so for `GRACE` a spent one still buys a pair. Locks the token, then its
-session.
+one browser refresh at the same moment, though, so for `GRACE` a spent one still buys a pair. A browser that is renewed
+in silence has `BROWSER_GRACE`: the new cookie comes with a page, and a phone that loses the page comes back with the
+old one when its owner reloads. Locks the token, then its session.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from utils.errors import NotFound, TokenReused, TokenRevoked
 logger = log.get_logger(__name__)
 
 GRACE = timedelta(seconds=10)
+BROWSER_GRACE = timedelta(minutes=1)  # a lost page is given up and asked for again; a thief has no more than that
 LONGEST_DEVICE = 255
 LONGEST_ADDRESS = 45
 SORT = "newest"
@@ -106,13 +108,13 @@ def open_session(tx: db.Tx, *, user_id: int, device: str, address: str) -> dict[
     return open_session_tx(tx, user_id=user_id, device=device, address=address)
 
 
-def refresh_session(*, session_id: int, refresh_secret: str) -> str:
-    """Spend a refresh token's secret and return the next one.
+def refresh_session(*, session_id: int, refresh_secret: str, grace: timedelta = GRACE) -> str:
+    """Spend a refresh token's secret and return the next one; one that was spent no longer than `grace` ago does.
 
     Raises TokenReused when it was spent before, with the session then ended, and TokenRevoked when the session, or
     the account, has ended.
     """
-    next_secret = _spend(session_id=session_id, refresh_secret=refresh_secret)
+    next_secret = _spend(session_id=session_id, refresh_secret=refresh_secret, grace=grace)
     if next_secret is None:
         logger.warning("refresh token reused, session ended", session_id=session_id)
         raise TokenReused
@@ -120,7 +122,7 @@ def refresh_session(*, session_id: int, refresh_secret: str) -> str:
 
 
 @db.in_transaction
-def _spend(tx: db.Tx, *, session_id: int, refresh_secret: str) -> str | None:
+def _spend(tx: db.Tx, *, session_id: int, refresh_secret: str, grace: timedelta) -> str | None:
     """Return the next secret, or None when this one is spent; then what is written must be committed, not raised."""
     now = clock.now()
     spent = tx.execute(
@@ -130,7 +132,7 @@ def _spend(tx: db.Tx, *, session_id: int, refresh_secret: str) -> str | None:
          WHERE token_hash = %(hash)s
            AND (used_at IS NULL OR used_at > %(grace_began)s)
         """,
-        {"hash": _hash(refresh_secret), "now": now, "grace_began": now - GRACE},
+        {"hash": _hash(refresh_secret), "now": now, "grace_began": now - grace},
     )
     if not spent:
         _end_for_reuse_tx(tx, session_id=session_id)

@@ -79,7 +79,9 @@ def renew_pair(refresh_token: str) -> dict[str, Any] | None:
     """Spend the refresh token of a browser's session for a new pair; None when it, or the session, is good no more."""
     try:
         claims = decode_token(refresh_token)
-        secret = session_services.refresh_session(session_id=claims["sid"], refresh_secret=claims["jti"])
+        secret = session_services.refresh_session(
+            session_id=claims["sid"], refresh_secret=claims["jti"], grace=session_services.BROWSER_GRACE
+        )
     except (TokenReused, TokenRevoked, *REFUSALS):
         return None
     return make_pair(user_id=int(claims["sub"]), session_id=claims["sid"], refresh_secret=secret)

@@ -231,6 +231,32 @@ def test_two_tabs_that_renew_at_once_both_stay_logged_in(app: APIFlask, user: Us
     assert [who(tab) for tab in tabs] == [user.username] * 4  # whichever answer came last, its pair is good
 
 
+def test_a_phone_that_lost_the_answer_of_a_renewal_stays_logged_in_when_it_reloads(
+    client: FlaskClient, user: User, frozen_clock: Clock
+) -> None:
+    enter(client, user)
+    before = client.get_cookie(SESSION)
+    assert before is not None
+    frozen_clock.forward(hours=1)
+    assert who(client) == user.username  # and this answer, with the new cookie, is lost
+    client.set_cookie(SESSION, before.value)
+    frozen_clock.forward(seconds=59)
+    assert who(client) == user.username
+    frozen_clock.forward(hours=1)
+    assert who(client) == user.username
+    assert db.reading().fetch_value("SELECT COUNT(*) FROM outbox_events WHERE topic = 'account.token_reused'") == 0
+
+
+def test_the_longer_grace_is_the_silent_renewals_alone(client: FlaskClient, user: User, frozen_clock: Clock) -> None:
+    spent = enter(client, user)[session_tokens.REFRESH]
+    frozen_clock.forward(hours=1)
+    assert who(client) == user.username
+    frozen_clock.forward(seconds=11)
+    client.delete_cookie(SESSION)
+    answer = client.post("/api/auth/refresh", headers={"Authorization": f"Bearer {spent}"})
+    assert (answer.status_code, answer.get_json()["code"]) == (401, "token_reused")
+
+
 def test_a_copied_cookie_used_later_ends_the_session_for_both(app: APIFlask, user: User, frozen_clock: Clock) -> None:
     mine, thiefs = app.test_client(), app.test_client()
     enter(mine, user)
@@ -239,7 +265,7 @@ def test_a_copied_cookie_used_later_ends_the_session_for_both(app: APIFlask, use
     thiefs.set_cookie(SESSION, cookie.value)
     frozen_clock.forward(hours=1)
     assert who(mine) == user.username
-    frozen_clock.forward(seconds=11)
+    frozen_clock.forward(seconds=61)
     assert who(thiefs) == "not_logged_in"
     assert thiefs.get_cookie(SESSION) is None
     assert who(mine) == "token_revoked"
