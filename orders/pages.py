@@ -8,11 +8,12 @@ from flask import Response, flash, g, render_template, request
 from auth.decorators import optional_login
 from orders import guest_keys, reading_services, services, states, viewers, words
 from orders.schemas import CancelIn, OrderQuery
-from utils import forms, redirects
+from utils import forms, pages, redirects
 from utils.errors import IllegalTransition, NotFound
 from utils.idempotency import Claim
 
 bp = APIBlueprint("order_pages", __name__, enable_openapi=False)
+bp.after_request(pages.keep_nowhere)
 
 SHOWN = 10
 PAYABLE = {"unpaid", "pending"}

@@ -21,12 +21,13 @@ from cart import services as carts
 from extensions import limiter
 from orders import checkout_forms, checkout_services, pricing, schemas, viewers
 from payments import pages as payment_pages
-from utils import forms, redirects
+from utils import forms, pages, redirects
 from utils.counties import COUNTIES
 from utils.errors import CartEmpty, CheckoutSpent, NotFound, OutOfStock, PriceChanged
 from utils.idempotency import Claim
 
 bp = APIBlueprint("checkout_pages", __name__, enable_openapi=False)
+bp.after_request(pages.keep_nowhere)
 
 ORDER_LIMIT = "20/minute"  # an order holds goods for half an hour, and a guest needs no account for it
 REFUSALS = {OutOfStock: "stock", PriceChanged: "total", NotFound: "address_id"}

@@ -20,7 +20,7 @@ from orders import reading_services as orders
 from orders import viewers
 from payments import services, transaction_services, wait
 from payments.schemas import PromptForm, TransactionQuery
-from utils import clock, forms, redirects
+from utils import clock, forms, pages, redirects
 from utils.errors import (
     AlreadyPaid,
     AmountTooHigh,
@@ -33,6 +33,7 @@ from utils.errors import (
 from utils.idempotency import Claim
 
 bp = APIBlueprint("payment_pages", __name__, enable_openapi=False)
+bp.after_request(pages.keep_nowhere)
 
 # Each prompt disturbs somebody: as many as a family behind one address needs, too few to torment a phone.
 PROMPT_LIMIT = "20/minute"

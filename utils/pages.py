@@ -67,6 +67,13 @@ def protect(response: Response) -> Response:
     return response
 
 
+def keep_nowhere(response: Response) -> Response:
+    """Have a page that tells what somebody ordered, and whereto, kept nowhere: after the log-out, Back must not show it
+    to whoever has the device next. Stands on the blueprints of such pages, which are for guests as well."""
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 def csp_nonce() -> str:
     """Return the word that a script of this answer must carry to be run."""
     if "csp_nonce" not in g:

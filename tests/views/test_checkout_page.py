@@ -60,6 +60,15 @@ def orders() -> list[dict[str, Any]]:
     )
 
 
+def test_what_was_ordered_and_where_it_goes_stays_in_no_cache(browser: Browser, product: Product) -> None:
+    user = make_user()
+    enter(browser.client, user)
+    put_in(browser, product)
+    placed = make_order(user, (product.variant, 1))
+    for page in ("/checkout", "/orders", f"/orders/{placed.id}", f"/orders/{placed.id}/pay"):
+        assert browser.open(page).headers["Cache-Control"] == "no-store", page
+
+
 def test_a_guest_orders_and_is_told_to_check_the_phone(at_checkout: Browser) -> None:
     at_checkout.send("/checkout", **TYPED)
     (placed,) = orders()
