@@ -115,11 +115,12 @@ def lease_due(tx: db.Tx, *, limit: int) -> list[Event]:
 
 @db.in_transaction
 def mark_done(tx: db.Tx, *, event_id: int) -> None:
-    """Mark an event as told."""
+    """Mark an event as told, and forget what it says of a person: nobody needs it any more, and it stays for weeks."""
     tx.execute_one(
         """
         UPDATE outbox_events
-           SET due_at = NULL,
+           SET payload = JSON_REMOVE(payload, '$.email', '$.old_email', '$.device', '$.address'),
+               due_at = NULL,
                done_at = %(now)s,
                last_error = NULL
          WHERE id = %(id)s

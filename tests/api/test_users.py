@@ -10,7 +10,7 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 from app import HANDLERS
-from tests.factories import PASSWORD, User, make_order, make_product, make_user
+from tests.factories import PASSWORD, User, make_address, make_order, make_product, make_user
 from tests.walk import log_in
 from utils import db, outbox
 
@@ -156,6 +156,31 @@ def test_deletion_takes_the_person_out_and_leaves_orders_and_books(
     assert client.get("/api/orders?q=wanjiku@example.com", headers=boss).get_json()["items"] == []
     assert (kept["total"], kept["paid"], kept["status"]) == ("100.00", "100.00", "delivered")
     assert client.get(f"/api/transactions?order_id={order.id}", headers=boss).get_json()["items"]
+
+
+def test_nothing_that_names_the_person_is_left_in_any_table(client: FlaskClient) -> None:
+    nyambura = {"username": "nyambura", "email": "nyambura@example.com", "password": PASSWORD}
+    answer = client.post("/api/auth/register", json={**nyambura, "phone_number": "0712349876"})
+    own = {"Authorization": f"Bearer {answer.get_json()['access_token']}", "User-Agent": "Simu ya Nyambura"}
+    user = User(answer.get_json()["user"]["id"], "nyambura", "nyambura@example.com")
+    client.post("/api/auth/forgot-password", json={"email": user.email})
+    client.put("/api/profile", json={"email": "nyambura.k@example.com"}, headers=own)
+    client.post("/api/auth/login", json={"username": "NYAMBURA", "password": "wrong"})
+    make_address(user, recipient_name="Nyambura Kamau", line1="Nyambura's house", phone_number="0712349876")
+    there = {"shipping_address": "Nyambura's house, Nairobi", "phone_number": "0712349876", "note": "for Nyambura"}
+    order = make_order(user, (make_product().variant, 1), **there)
+    outbox.deliver_due(HANDLERS)
+    assert client.post(f"/api/orders/{order.id}/cancel", json={}, headers=own).status_code == 200
+
+    assert client.delete(f"/api/users/{user.id}", headers=own).status_code == 204
+
+    while outbox.deliver_due(HANDLERS):
+        pass
+    tables = db.reading().fetch_all(
+        "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
+    )
+    held = {table["name"]: str(db.reading().fetch_all(f"SELECT * FROM {table['name']}")).lower() for table in tables}
+    assert [name for name, rows in held.items() if "nyambura" in rows or "712349876" in rows] == []
 
 
 def test_name_and_address_are_free_again_after_deletion(client: FlaskClient, wanjiku: User) -> None:
