@@ -11,7 +11,7 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 import config
-from app import _flask_settings
+from app import _flask_settings, create_app
 from auth import session_services
 from tests.conftest import Clock
 from tests.factories import User, make_product, make_user
@@ -271,6 +271,27 @@ def test_a_copied_cookie_used_later_ends_the_session_for_both(app: APIFlask, use
     assert who(mine) == "token_revoked"
     assert mine.get_cookie(SESSION) is None
     assert db.reading().fetch_value("SELECT revoked_reason FROM sessions ORDER BY id DESC LIMIT 1") == "token_reused"
+
+
+# --- another key for the cookies
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_new_secret_key_logs_no_browser_out_while_the_old_one_is_kept(
+    app: APIFlask, client: FlaskClient, user: User, is_kept: bool
+) -> None:
+    enter(client, user)
+    cookie = client.get_cookie(SESSION)
+    assert cookie is not None
+    before = config.current()
+    new = {"SECRET_KEY": "another key, as long as the ones that are made"}
+    try:
+        old = {"PREVIOUS_SECRET_KEYS": before.SECRET_KEY} if is_kept else {}
+        browser = create_app(before.model_copy(update={**new, **old})).test_client()
+        browser.set_cookie(SESSION, cookie.value)
+        assert who(browser) == (user.username if is_kept else "not_logged_in")
+    finally:
+        config.use(before)
 
 
 # --- ended

@@ -175,6 +175,16 @@ def test_of_many_log_ins_with_one_code_one_gets_in(app: APIFlask, make_user: Mak
         assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
 
 
+def test_nobody_comes_in_with_the_code_of_somebody_elses_authenticator(
+    client: FlaskClient, make_user: MakeUser, moment: Clock
+) -> None:
+    user, other = make_user(), make_user()
+    secret, _, _ = switch_on(client, user, moment)
+    switch_on(client, other, moment)
+    assert enter(client, other, code_of(secret)).get_json()["code"] == "invalid_totp"
+    assert enter(client, user, code_of(secret)).status_code == 200  # nor was it spent by that
+
+
 @pytest.mark.parametrize(("later", "status"), [(-2, 401), (-1, 200), (0, 200), (1, 200), (2, 401)])
 def test_a_clock_may_be_half_a_minute_off(
     client: FlaskClient, make_user: MakeUser, moment: Clock, later: int, status: int
