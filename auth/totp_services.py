@@ -88,17 +88,20 @@ def count_recovery_codes(*, user_id: int) -> int:
 def confirm_totp(tx: db.Tx, *, user_id: int, session_id: int, code: str) -> list[str]:
     """Switch the second factor on with its first code, end all other sessions, and return the recovery codes.
 
-    Raises TotpNotBegun, TotpEnabled, and InvalidFields for a wrong code.
+    Raises TotpNotBegun, TotpEnabled whatever the code (nobody is to learn here what a code of it is), and InvalidFields
+    for a wrong code.
     """
     begun = tx.require_one(
         """
-        SELECT secret
+        SELECT secret, confirmed_at
           FROM user_totp
          WHERE user_id = %(user_id)s
         """,
         {"user_id": user_id},
         missing=TotpNotBegun(),
     )
+    if begun["confirmed_at"] is not None:
+        raise TotpEnabled
     step = _step_of(sealing.unseal(begun["secret"]), code)
     if step is None:
         raise InvalidFields(fields={"code": "is not the code that the authenticator shows now"})

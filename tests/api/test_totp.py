@@ -103,6 +103,15 @@ def test_nothing_is_confirmed_that_was_not_begun_and_nothing_twice(
     assert enter(client, user, code_of(secret, later=1)).status_code == 200  # the old one still counts
 
 
+def test_who_has_a_session_does_not_learn_by_confirming_what_a_code_is(
+    client: FlaskClient, make_user: MakeUser, moment: Clock
+) -> None:
+    secret, _, headers = switch_on(client, make_user(), moment)
+    right, wrong = code_of(secret), f"{(int(code_of(secret)) + 1) % 1_000_000:06}"
+    answers = [confirm(client, headers, code) for code in (right, wrong)]
+    assert [(answer.status_code, answer.get_json()["code"]) for answer in answers] == [(409, "totp_enabled")] * 2
+
+
 def test_a_second_factor_ends_the_sessions_that_were_opened_without_it(
     client: FlaskClient, make_user: MakeUser, moment: Clock
 ) -> None:
