@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, PlainSerializer, TypeAdapter
 from auth.address_schemas import SavedAddress
 from auth.notification_schemas import Notification, Preferences
 from auth.schemas import User
-from utils import clock
+from utils import clock, phones
 from utils.money import Money
 
 Moment = Annotated[datetime, PlainSerializer(clock.iso, return_type=str)]
@@ -24,6 +24,8 @@ def _read_json(value: Any) -> Any:
 
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_read_json)]
 JsonList = Annotated[list[str], BeforeValidator(_read_json)]
+# Whoever paid: it may be a friend, and what staff allocated by hand a stranger. One's own number stands elsewhere.
+PayersPhone = Annotated[str | None, PlainSerializer(lambda number: number and phones.mask(number))]
 
 
 class ExportedCartItem(BaseModel):
@@ -56,7 +58,7 @@ class ExportedPayment(BaseModel):
     amount: Money
     settled_amount: Money | None
     currency: str
-    phone_number: str | None
+    phone_number: PayersPhone
     receipt: str | None
     result_desc: str | None
     created_at: Moment
@@ -68,7 +70,7 @@ class ExportedRefund(BaseModel):
     status: str
     amount: Money
     currency: str
-    phone_number: str | None
+    phone_number: PayersPhone
     receipt: str | None
     reason: str
     created_at: Moment

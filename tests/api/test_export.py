@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from app import HANDLERS
 from auth import export_services
 from auth.export_schemas import ONE, Export
+from tests.daraja import Daraja
 from tests.factories import (
     PASSWORD_HASH,
     User,
@@ -91,6 +92,19 @@ def test_nothing_of_anybody_else_is_in_it(client: FlaskClient, own: Headers, wan
     text = client.get(HERE, headers=own).text
     assert "wanjiku" in text
     assert "kamau" not in text
+
+
+def test_the_number_of_whoever_paid_is_told_as_the_api_tells_it(
+    client: FlaskClient, own: Headers, wanjiku: User, daraja: Daraja
+) -> None:
+    order = make_order(wanjiku, (make_product().variant, 1))
+    friends = "254798765432"
+    asked = client.post("/api/payments/stkpush", json={"order_id": order.id, "phone_number": friends}, headers=own)
+    assert asked.status_code == 202
+    (found,) = export(client, own)["orders"]
+    (shown,) = client.get("/api/transactions", headers=own).get_json()["items"]
+    assert [paid["phone_number"] for paid in found["payments"]] == [shown["phone_number"]]
+    assert friends not in client.get(HERE, headers=own).text
 
 
 def test_no_secret_and_no_hash_of_one_is_in_it(client: FlaskClient, own: Headers, wanjiku: User) -> None:
