@@ -168,12 +168,32 @@ def _enter_or_count(found: db.Row, failures: int, *, totp: str, device: str, add
 
 @db.in_transaction
 def _enter(tx: db.Tx, *, found: db.Row, totp: str, device: str, address: str) -> dict[str, Any]:
+    _lock_owner_tx(tx, found)
     if found["totp_secret"]:
         totp_services.spend_code_tx(tx, user_id=found["id"], sealed_secret=found["totp_secret"], code=totp)
     lockout.clear_tx(tx, user_id=found["id"])
     opened = session_services.open_session_tx(tx, user_id=found["id"], device=device, address=address)
     device_services.tell_of_new_device_tx(tx, user_id=found["id"], session_id=opened["session_id"])
     return {"user": _shown(found), **opened}
+
+
+def _lock_owner_tx(tx: db.Tx, found: db.Row) -> None:
+    """Lock the account, whose password was compared a while ago. Raises InvalidCredentials when there is another now.
+
+    So who sets a new password ends every session of the old one, also one that is just being opened.
+    """
+    tx.require_one(
+        """
+        SELECT u.id
+          FROM users u
+         WHERE u.id = %(id)s
+           AND u.password_hash = %(password_hash)s
+           AND u.disabled_at IS NULL
+           FOR UPDATE
+        """,
+        {"id": found["id"], "password_hash": found["password_hash"]},
+        missing=InvalidCredentials(),
+    )
 
 
 @db.in_transaction

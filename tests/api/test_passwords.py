@@ -103,6 +103,29 @@ def test_a_reset_ends_every_session_and_any_lock(client: FlaskClient, make_user:
     assert try_log_in(client, user, BETTER) == 200
 
 
+@pytest.mark.parametrize("end", ["reset", "closed"])
+def test_a_log_in_with_the_old_password_does_not_outlive_the_new_one(
+    client: FlaskClient, make_user: MakeUser, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    user = make_user()
+    token = ask_for_reset(client, user)
+    really = passwords.matches
+
+    def be_overtaken(*given: Any) -> bool:
+        """Compare, which takes a quarter of a second, and in it the owner is done."""
+        found = really(*given)
+        if end == "reset":
+            assert reset(client, token).status_code == 202
+        else:
+            close_account(user_id=user.id)
+        return found
+
+    with monkeypatch.context() as slow:
+        slow.setattr(passwords, "matches", be_overtaken)
+        assert try_log_in(client, user, user.password) == 401
+    assert db.reading().fetch_value("SELECT COUNT(*) FROM sessions WHERE revoked_at IS NULL") == 0
+
+
 def test_a_reset_token_works_once_and_only_the_newest_does(client: FlaskClient, make_user: MakeUser) -> None:
     user = make_user()
     older, newer = ask_for_reset(client, user), ask_for_reset(client, user)

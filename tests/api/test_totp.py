@@ -222,7 +222,7 @@ def test_statements_of_the_second_factor_are_pinned(
     assert count_statements(lambda: secret.append(begin(client, headers)["secret"])) == 3
     assert count_statements(lambda: confirm(client, headers, code_of(secret[0]))) == 7
     moment.forward(seconds=30)
-    assert count_statements(lambda: enter(client, user, code_of(secret[0]))) == 9
+    assert count_statements(lambda: enter(client, user, code_of(secret[0]))) == 10
 
 
 # --- recovery codes
