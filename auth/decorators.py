@@ -3,7 +3,7 @@
 One statement a request: it finds the session (or the API key), its user and what they may do, or refuses the token.
 
 A program with an API key comes in where a permission is asked for of everybody, or of programs (`login_or_key`).
-What belongs to a person - the profile, passwords, keys - it cannot touch.
+What belongs to a person - the profile, passwords, keys - it cannot touch, nor send the forms of pages, which could.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from structlog.contextvars import bind_contextvars
 
 from auth import key_services, session_services, tokens
 from auth.session_services import CurrentUser
-from utils import session_tokens
+from utils import session_tokens, web
 from utils.errors import Forbidden, NotLoggedIn, PersonRequired, TokenRevoked, TotpSetupRequired
 
 P = ParamSpec("P")
@@ -105,6 +105,8 @@ def identify_reader() -> None:
 def _identify(*, optional: bool) -> None:
     g.current_user, g.user_id, g.is_personal = None, None, not optional
     user = _find_user(optional=optional)
+    if user is not None and user.api_key_id is not None and _is_form():
+        raise PersonRequired
     if user is not None:
         g.current_user, g.user_id = user, user.id
         bind_contextvars(user_id=user.id, **({"api_key_id": user.api_key_id} if user.api_key_id else {}))
@@ -138,6 +140,10 @@ def _require_person() -> None:
     user: CurrentUser | None = g.current_user
     if user is not None and user.api_key_id is not None:
         raise PersonRequired
+
+
+def _is_form() -> bool:
+    return request.method not in session_tokens.SAFE and not web.wants_json()
 
 
 def _documented(view: Callable[P, R], security: list[dict[str, list[str]]]) -> Callable[P, R]:

@@ -10,7 +10,7 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 import config
-from auth import key_services, user_services
+from auth import key_services, role_services, user_services
 from tests.api.test_roles import actor_of
 from tests.conftest import Clock
 from tests.factories import User, make_order, make_product, make_user
@@ -172,6 +172,16 @@ def test_what_belongs_to_a_person_is_closed_to_keys(
 ) -> None:
     answer = client.open(path, method=method, json={}, headers=with_key(make_key()))
     assert told(answer) == (403, "person_required")
+
+
+def test_a_key_sends_no_form_by_which_it_would_become_a_person(client: FlaskClient) -> None:
+    boss = make_user(role="admin")
+    every = [permission["name"] for permission in role_services.list_permissions()]
+    made = key_services.create_key(owner=actor_of(boss), name="x", scopes=every, expires_at=None)
+    form = {"username": boss.username, "email": "thief@example.com", "phone_number": "", "role": "admin"}
+    answer = client.post(f"/admin/people/{boss.id}", data={**form, "disabled": "0"}, headers=with_key(made))
+    assert (answer.status_code, answer.mimetype) == (403, "text/html")
+    assert db.reading().fetch_value("SELECT email FROM users") == boss.email
 
 
 # --- refused
