@@ -171,6 +171,8 @@ def _enter(tx: db.Tx, *, found: db.Row, totp: str, device: str, address: str) ->
     _lock_owner_tx(tx, found)
     if found["totp_secret"]:
         totp_services.spend_code_tx(tx, user_id=found["id"], sealed_secret=found["totp_secret"], code=totp)
+    else:
+        totp_services.require_none_tx(tx, user_id=found["id"])
     lockout.clear_tx(tx, user_id=found["id"])
     opened = session_services.open_session_tx(tx, user_id=found["id"], device=device, address=address)
     device_services.tell_of_new_device_tx(tx, user_id=found["id"], session_id=opened["session_id"])

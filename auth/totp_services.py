@@ -1,7 +1,8 @@
 """The second factor: codes of an authenticator (TOTP), and recovery codes for when it is lost.
 
 Owns `user_totp` and `recovery_codes`. The secret is sealed, the recovery codes are hashes, and both kinds of code are
-good once: a guarded UPDATE moves `last_step` forward, or marks the recovery code. Locks the row of the code.
+good once: a guarded UPDATE moves `last_step` forward, or marks the recovery code. Locks the account, where the factor is
+switched on or missed, and then the row of the code.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from auth import lockout_services as lockout
 from auth import password_services, passwords, sealing, security_events
 from auth import session_services as sessions
 from utils import clock, db
-from utils.errors import InvalidFields, InvalidTotp, TotpEnabled, TotpNotBegun
+from utils.errors import InvalidFields, InvalidTotp, TokenRevoked, TotpEnabled, TotpNotBegun, TotpRequired
 
 ISSUER = "Duka"
 DIGITS = 6
@@ -91,6 +92,11 @@ def confirm_totp(tx: db.Tx, *, user_id: int, session_id: int, code: str) -> list
     Raises TotpNotBegun, TotpEnabled whatever the code (nobody is to learn here what a code of it is), and InvalidFields
     for a wrong code.
     """
+    tx.require_one(
+        "SELECT u.id FROM users u WHERE u.id = %(id)s AND u.disabled_at IS NULL FOR UPDATE",
+        {"id": user_id},
+        missing=TokenRevoked(),
+    )
     begun = tx.require_one(
         """
         SELECT secret, confirmed_at
@@ -120,6 +126,14 @@ def confirm_totp(tx: db.Tx, *, user_id: int, session_id: int, code: str) -> list
     sessions.end_other_sessions_tx(tx, user_id=user_id, session_id=session_id, reason="totp_enabled")
     security_events.record_tx(tx, "account.totp_enabled", user_id=user_id, by_owner=True)
     return _make_recovery_codes_tx(tx, user_id=user_id)
+
+
+def require_none_tx(tx: db.Tx, *, user_id: int) -> None:
+    """Look, under the lock of the account, whether it still has no second factor. Raises TotpRequired."""
+    if tx.fetch_value(
+        "SELECT 1 FROM user_totp WHERE user_id = %(user_id)s AND confirmed_at IS NOT NULL", {"user_id": user_id}
+    ):
+        raise TotpRequired
 
 
 def spend_code_tx(tx: db.Tx, *, user_id: int, sealed_secret: str, code: str) -> None:

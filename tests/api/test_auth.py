@@ -276,7 +276,7 @@ def test_statements_of_accounts_are_pinned(
     user = make_user(role="admin")
     opened: dict[str, Any] = {}
     assert count_statements(lambda: client.post("/api/auth/register", json=NEW)) == 5
-    assert count_statements(lambda: opened.update(log_in(client, user))) == 9
+    assert count_statements(lambda: opened.update(log_in(client, user))) == 10
     refresh = bearer(opened["refresh_token"])
     assert count_statements(lambda: client.post("/api/auth/refresh", headers=refresh)) == 3
     access = bearer(opened["access_token"])

@@ -14,7 +14,7 @@ from cryptography.fernet import InvalidToken
 from flask.testing import FlaskClient
 
 import config
-from auth import handlers, sealing
+from auth import handlers, passwords, sealing
 from tests import factories
 from tests.api.test_auth import bearer, log_in
 from tests.conftest import Clock
@@ -123,6 +123,25 @@ def test_a_second_factor_ends_the_sessions_that_were_opened_without_it(
     assert mails() == ["account.totp_enabled"]
 
 
+def test_a_log_in_without_a_code_does_not_outlive_the_moment_in_which_one_is_asked_for(
+    client: FlaskClient, make_user: MakeUser, moment: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = make_user()
+    headers = bearer(log_in(client, user)["access_token"])
+    secret = begin(client, headers)["secret"]
+    really = passwords.matches
+
+    def be_overtaken(*given: Any) -> bool:
+        """Compare, which takes a quarter of a second, and in it the owner switches the second factor on."""
+        assert confirm(client, headers, code_of(secret)).status_code == 200
+        return really(*given)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(passwords, "matches", be_overtaken)
+        assert enter(client, user).get_json()["code"] == "totp_required"
+    assert db.reading().fetch_value("SELECT COUNT(*) FROM sessions WHERE revoked_at IS NULL") == 1
+
+
 def test_secret_and_recovery_codes_are_not_kept_as_they_are(
     client: FlaskClient, make_user: MakeUser, moment: Clock
 ) -> None:
@@ -220,7 +239,7 @@ def test_statements_of_the_second_factor_are_pinned(
     headers = bearer(log_in(client, user)["access_token"])
     secret: list[str] = []
     assert count_statements(lambda: secret.append(begin(client, headers)["secret"])) == 3
-    assert count_statements(lambda: confirm(client, headers, code_of(secret[0]))) == 7
+    assert count_statements(lambda: confirm(client, headers, code_of(secret[0]))) == 8
     moment.forward(seconds=30)
     assert count_statements(lambda: enter(client, user, code_of(secret[0]))) == 10
 
