@@ -1,8 +1,8 @@
 """The second factor: codes of an authenticator (TOTP), and recovery codes for when it is lost.
 
 Owns `user_totp` and `recovery_codes`. The secret is sealed, the recovery codes are hashes, and both kinds of code are
-good once: a guarded UPDATE moves `last_step` forward, or marks the recovery code. Locks the account, where the factor is
-switched on or missed, and then the row of the code.
+good once: a guarded UPDATE moves `last_step` forward, or marks the recovery code. Locks the account where the factor
+is switched on or missed, then the row of the code.
 """
 
 from __future__ import annotations
