@@ -60,6 +60,10 @@ def test_a_cart_is_shown_at_the_price_and_stock_of_now(owner: Owner, make_produc
         "subtotal": Decimal("199.00"),
         "in_stock": True,
         "price_changed": False,
+        "available": 3,
+        "seen_price": Decimal("99.50"),
+        "slug": product.slug,
+        "image_url": None,
     }
     execute(
         "UPDATE variants SET price = 120 WHERE id = %(id)s",
@@ -117,7 +121,7 @@ def test_what_is_deleted_meanwhile_is_shown_and_cannot_be_had(
     item = add(owner, product)["items"][0]
     row = {"products": product.id, "variants": product.variant.id}[table]
     execute(f"UPDATE {table} SET deleted_at = created_at WHERE id = %(id)s", {"id": row})
-    assert services.get_cart(owner=owner)["items"] == [{**item, "in_stock": False}]
+    assert services.get_cart(owner=owner)["items"] == [{**item, "in_stock": False, "available": 0}]
     with pytest.raises(NotFound):
         add(owner, product)
     with pytest.raises(OutOfStock):
