@@ -9,7 +9,10 @@ from typing import Any
 from admin.schemas import AuditEntry, AuditLog, AuditQuery
 from utils import clock, db, paging
 
-SORT = "newest"
+SORTS = {
+    "newest": paging.Sort(order="al.id DESC", along="", after={"before_id": ("id", int)}),
+    "oldest": paging.Sort(order="al.id", along="", after={"after_id": ("id", int)}),
+}
 AT_A_TIME = 100
 
 FILTERS = {
@@ -20,13 +23,14 @@ FILTERS = {
     "created_from": "al.created_at >= %(created_from)s",
     "created_to": "al.created_at < %(created_to)s",
     "before_id": "al.id < %(before_id)s",
+    "after_id": "al.id > %(after_id)s",
 }
 
 
 def list_entries(*, query: AuditQuery) -> AuditLog:
-    """Return a page of the audit log, newest first. Raises BadCursor."""
-    values = query.model_dump(include=FILTERS.keys() - {"before_id"}, exclude_none=True)
-    after = {"before_id": paging.decode(query.cursor, SORT, int)[0]} if query.cursor else {}
+    """Return a page of the audit log. Raises BadCursor."""
+    values = query.model_dump(include=set(FILTERS), exclude_none=True)
+    after = paging.place_after(SORTS, query.sort, query.cursor)
     reader = db.reading()
     rows = reader.fetch_all(
         """
@@ -35,13 +39,14 @@ def list_entries(*, query: AuditQuery) -> AuditLog:
           FROM audit_log al
           LEFT JOIN users u ON u.id = al.actor_id
         {where}
-         ORDER BY al.id DESC
+         ORDER BY {order}
          LIMIT %(limit)s
         """,
         {"limit": query.limit + 1},
         where=db.where(FILTERS, {**values, **after}),
+        order=SORTS[query.sort].order,
     )
-    page = paging.cut(rows, query.limit, lambda row: paging.encode(SORT, row["id"]))
+    page = paging.cut_sorted(rows, query.limit, SORTS, query.sort)
     counted = _count(reader, values) if query.count else None
     return AuditLog(
         items=[_entry(row) for row in page.items],

@@ -25,6 +25,12 @@ bp = desk.blueprint("payments", __name__)
 
 READS, REFUNDS = permission_required("payments:read"), permission_required("payments:refund")
 SHOWN = 30
+SORTS = {
+    "newest": "Newest first",
+    "oldest": "Oldest first",
+    "-amount": "Highest amount first",
+    "amount": "Lowest amount first",
+}
 STATUSES = ("pending", "succeeded", "failed", "review")
 PLACES = {
     "payment": "/admin/payments/{id}",
@@ -42,10 +48,11 @@ NAMED = {
 
 
 class MoneyPage(desk.Query):
-    """How lists of payments and refunds are filtered."""
+    """How lists of payments and refunds are filtered and sorted."""
 
     status: Annotated[str | None, desk.one_of(STATUSES)] = None
     receipt: Annotated[str, StringConstraints(max_length=20)] | None = None
+    sort: Annotated[str | None, desk.one_of(SORTS)] = None
 
 
 # --- payments
@@ -55,10 +62,15 @@ class MoneyPage(desk.Query):
 @READS
 @bp.input(MoneyPage, location="query", arg_name="page")
 def list_payments(page: MoneyPage) -> str:
-    """Show every payment, newest first."""
+    """Show every payment."""
     found = transaction_services.list_transactions(query=_payments_of(page), user_id=None)
     return render_template(
-        "admin/payments.html", page=page, payments=found.items, next_cursor=found.next_cursor, statuses=STATUSES
+        "admin/payments.html",
+        page=page,
+        payments=found.items,
+        next_cursor=found.next_cursor,
+        statuses=STATUSES,
+        sorts=SORTS,
     )
 
 
@@ -121,10 +133,15 @@ def start_refund(payment_id: int) -> Response:
 @READS
 @bp.input(MoneyPage, location="query", arg_name="page")
 def list_refunds(page: MoneyPage) -> str:
-    """Show every refund, newest first."""
+    """Show every refund."""
     found = refund_reading_services.list_refunds(query=_refunds_of(page), user_id=None)
     return render_template(
-        "admin/refunds.html", page=page, refunds=found.items, next_cursor=found.next_cursor, statuses=STATUSES
+        "admin/refunds.html",
+        page=page,
+        refunds=found.items,
+        next_cursor=found.next_cursor,
+        statuses=STATUSES,
+        sorts=SORTS,
     )
 
 

@@ -18,5 +18,5 @@ bp = APIBlueprint("admin", __name__, url_prefix="/api/admin", tag="Administratio
 @bp.input(AuditQuery, location="query", arg_name="query")
 @bp.output(AuditLog)
 def list_audit_log(query: AuditQuery) -> Response:
-    """List what staff did and what touched the safety of accounts, newest first."""
+    """List what staff did and what touched the safety of accounts."""
     return web.answer(audit_services.list_entries(query=query))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
@@ -15,13 +15,14 @@ Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{1,140}$")]
 
 
 class AuditQuery(BaseModel):
-    """How the audit log is filtered and paged; `actor` is a user's id, `target` reads `order:17`."""
+    """How the audit log is filtered, sorted and paged; `actor` is a user's id, `target` reads `order:17`."""
 
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(20, ge=1, le=100)
     cursor: str | None = None
     count: bool = False
+    sort: Literal["newest", "oldest"] = "newest"
     actor: Annotated[int, Field(ge=1, lt=2**63)] | None = None
     action: Word | None = None
     target: Word | None = None

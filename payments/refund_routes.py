@@ -35,7 +35,7 @@ def start_refund(claim: Claim, payment_id: int, body: RefundIn) -> Response:
 @bp.input(RefundQuery, location="query", arg_name="query")
 @bp.output(RefundList)
 def list_refunds(query: RefundQuery) -> Response:
-    """List the refunds of one's own orders, newest first; staff see all."""
+    """List the refunds of one's own orders; staff see all."""
     user = current_user()
     user_id = None if user.may(READ_ALL) else user.id
     return web.answer(refund_reading_services.list_refunds(query=query, user_id=user_id))

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
 
 from payments.refund_states import OUTSIDE
-from payments.schemas import Id, Request, Status, Time, masked
+from payments.schemas import Id, MoneySort, Request, Status, Time, masked
 from utils.money import Money, Price
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300)]
@@ -37,11 +37,12 @@ class RefundDecision(Request):
 
 
 class RefundQuery(Request):
-    """How the list of refunds is filtered and paged."""
+    """How the list of refunds is filtered, sorted and paged; `-amount` has the highest first."""
 
     limit: int = Field(20, ge=1, le=100)
     cursor: str | None = None
     count: bool = False
+    sort: MoneySort = "newest"
     status: Status | None = None
     payment_id: Id | None = None
     order_id: Id | None = None

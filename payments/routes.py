@@ -52,7 +52,7 @@ def mock(claim: Claim, order_id: int) -> Response:
 @bp.input(TransactionQuery, location="query", arg_name="query")
 @bp.output(PaymentList)
 def list_transactions(query: TransactionQuery) -> Response:
-    """List the payments of one's own orders, newest first; staff see all."""
+    """List the payments of one's own orders; staff see all."""
     user = current_user()
     user_id = None if user.may(READ_ALL) else user.id
     return web.answer(transaction_services.list_transactions(query=query, user_id=user_id))

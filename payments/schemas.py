@@ -14,6 +14,7 @@ from utils.phones import Phone
 
 Time = Annotated[datetime, PlainSerializer(clock.iso, return_type=str)]
 Status = Literal["pending", "succeeded", "failed", "review"]
+MoneySort = Literal["newest", "oldest", "amount", "-amount"]
 Id = Annotated[int, Field(ge=1, lt=2**63)]
 
 
@@ -35,11 +36,12 @@ class PromptForm(BaseModel):
 
 
 class TransactionQuery(Request):
-    """How the list of payments is filtered and paged."""
+    """How the list of payments is filtered, sorted and paged; `-amount` has the highest first."""
 
     limit: int = Field(20, ge=1, le=100)
     cursor: str | None = None
     count: bool = False
+    sort: MoneySort = "newest"
     status: Status | None = None
     order_id: Id | None = None
     receipt: Annotated[str, StringConstraints(min_length=1, max_length=20, to_upper=True)] | None = None

@@ -8,7 +8,20 @@ from payments.schemas import Payment, PaymentList, TransactionQuery
 from utils import db, paging
 from utils.errors import NotFound
 
-SORT = "newest"
+SORTS = {
+    "newest": paging.Sort(order="p.id DESC", along="", after={"before_id": ("id", int)}),
+    "oldest": paging.Sort(order="p.id", along="", after={"after_id": ("id", int)}),
+    "amount": paging.Sort(
+        order="p.amount, p.id",
+        along="FORCE INDEX FOR ORDER BY (ix_payments_amount)",
+        after={"amount_from": ("amount", paging.read_amount), "amount_id": ("id", int)},
+    ),
+    "-amount": paging.Sort(
+        order="p.amount DESC, p.id DESC",
+        along="FORCE INDEX FOR ORDER BY (ix_payments_amount)",
+        after={"amount_to": ("amount", paging.read_amount), "amount_down_id": ("id", int)},
+    ),
+}
 
 FILTERS = {
     "user_id": "o.user_id = %(user_id)s",
@@ -17,6 +30,11 @@ FILTERS = {
     "status": "p.status = %(status)s",
     "pending": "%(pending)s AND p.status IN ('created', 'sent', 'unknown')",
     "before_id": "p.id < %(before_id)s",
+    "after_id": "p.id > %(after_id)s",
+    "amount_from": "p.amount >= %(amount_from)s",
+    "amount_id": "(p.amount > %(amount_from)s OR (p.amount = %(amount_from)s AND p.id > %(amount_id)s))",
+    "amount_to": "p.amount <= %(amount_to)s",
+    "amount_down_id": "(p.amount < %(amount_to)s OR (p.amount = %(amount_to)s AND p.id < %(amount_down_id)s))",
 }
 
 
@@ -38,27 +56,29 @@ def get_transaction(*, payment_id: int, user_id: int, sees_all: bool) -> Payment
 
 
 def list_transactions(*, query: TransactionQuery, user_id: int | None) -> PaymentList:
-    """Return a page of payments, newest first: one customer's, or everybody's when `user_id` is None.
+    """Return a page of payments: one customer's, or everybody's when `user_id` is None.
 
     Raises BadCursor.
     """
     values = _filter_values(query, user_id)
-    after = {"before_id": paging.decode(query.cursor, SORT, int)[0]} if query.cursor else {}
+    after = paging.place_after(SORTS, query.sort, query.cursor)
     reader = db.reading()
     rows = reader.fetch_all(
         """
         SELECT p.id, p.order_id, p.method, p.status, p.amount, p.currency, p.phone_number, p.checkout_request_id,
                p.receipt, p.result_code, p.result_desc, p.created_at, p.settled_at
-          FROM payments p
+          FROM payments p {along}
           LEFT JOIN orders o ON o.id = p.order_id
         {where}
-         ORDER BY p.id DESC
+         ORDER BY {order}
          LIMIT %(limit)s
         """,
         {"limit": query.limit + 1},
         where=db.where(FILTERS, {**values, **after}),
+        along=SORTS[query.sort].along,
+        order=SORTS[query.sort].order,
     )
-    page = paging.cut(rows, query.limit, lambda row: paging.encode(SORT, row["id"]))
+    page = paging.cut_sorted(rows, query.limit, SORTS, query.sort)
     counted = _count(reader, values) if query.count else None
     return PaymentList(
         items=[Payment.model_validate(row) for row in page.items],

@@ -146,24 +146,12 @@ def _read_number(text: str) -> int:
     return number
 
 
-def _read_amount(text: str) -> Decimal:
-    amount = Decimal(text)
-    if not amount.is_finite() or abs(amount) >= 10**10:
-        raise BadCursor
-    return amount
-
-
-def _read_name(text: str) -> str:
-    text.encode()  # a lone surrogate is a UnicodeError, and so a bad cursor
-    return text
-
-
 ORDERS = {
     "newest": Order(("newest_id",), (_read_number,)),
-    "price": Order(("price_from", "price_id"), (_read_amount, _read_number), {"living_price": 0}),
-    "-price": Order(("price_to", "price_down_id"), (_read_amount, _read_number), {"living_price": 0}),
-    "name": Order(("name_from", "name_id"), (_read_name, _read_number), {"living_name": ""}),
-    "rating": Order(("rating_to", "rating_id"), (_read_amount, _read_number), {"living_rating": 0}),
+    "price": Order(("price_from", "price_id"), (paging.read_amount, _read_number), {"living_price": 0}),
+    "-price": Order(("price_to", "price_down_id"), (paging.read_amount, _read_number), {"living_price": 0}),
+    "name": Order(("name_from", "name_id"), (paging.read_name, _read_number), {"living_name": ""}),
+    "rating": Order(("rating_to", "rating_id"), (paging.read_amount, _read_number), {"living_rating": 0}),
     "relevance": Order(("score_to", "score_id"), (_read_number, _read_number)),
 }
 

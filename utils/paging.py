@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from utils.errors import BadCursor
 
 Row = TypeVar("Row")
+Fields = TypeVar("Fields", bound=Mapping[str, Any])
 
 COUNT_CAP = 10_000
 
@@ -22,6 +24,20 @@ class Page(Generic[Row]):
 
     items: list[Row]
     next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """A way to sort a list: its ORDER BY, the index to read along, and the filters that begin a page behind a row.
+
+    `along` is for the FROM: left to choose, a server may read and sort all rows for the first page; empty for the id.
+    `after` holds the names of these filters, each with the column of the row that it takes and how that is read back
+    from a cursor.
+    """
+
+    order: str
+    along: str
+    after: Mapping[str, tuple[str, Callable[[str], Any]]]
 
 
 def encode(sort: str, *key: object) -> str:
@@ -47,3 +63,31 @@ def cut(rows: list[Row], limit: int, cursor_of: Callable[[Row], str]) -> Page[Ro
     if len(rows) <= limit:
         return Page(rows, None)
     return Page(rows[:limit], cursor_of(rows[limit - 1]))
+
+
+def place_after(sorts: Mapping[str, Sort], sort: str, cursor: str | None) -> dict[str, Any]:
+    """Return what a list is filtered by to begin where a cursor says. Raises BadCursor."""
+    if not cursor:
+        return {}
+    after = sorts[sort].after
+    return dict(zip(after, decode(cursor, sort, *(read for _, read in after.values())), strict=True))
+
+
+def cut_sorted(rows: list[Fields], limit: int, sorts: Mapping[str, Sort], sort: str) -> Page[Fields]:
+    """Make a page as `cut` does, of a list that is sorted so."""
+    columns = [column for column, _ in sorts[sort].after.values()]
+    return cut(rows, limit, lambda row: encode(sort, *(row[column] for column in columns)))
+
+
+def read_amount(text: str) -> Decimal:
+    """Read an amount of money, or a score, from a cursor. Raises BadCursor for one that no column holds."""
+    amount = Decimal(text)
+    if not amount.is_finite() or abs(amount) >= 10**10:
+        raise BadCursor
+    return amount
+
+
+def read_name(text: str) -> str:
+    """Read a name from a cursor. Raises UnicodeError, which `decode` takes for a bad cursor, for half a character."""
+    text.encode()
+    return text

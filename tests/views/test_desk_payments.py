@@ -135,6 +135,28 @@ def test_lists_of_money_filter_and_export_all_of_it(
     assert "'=1+1" in desk.client.get("/admin/refunds.csv").text
 
 
+def test_lists_of_money_are_sorted_by_time_and_by_amount(
+    desk: Desk, payment_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("admin.payment_services.AT_A_TIME", 1)
+    assert confirm("RENT", receipt="RKLLITTLE1", amount="20.00") == "unallocated"
+    payments = [payment_id, payment_with("RKLLITTLE1")["id"]]
+    for amount in ("10", "200"):
+        desk.open(f"/admin/payments/{payment_id}")
+        desk.send(f"/admin/payments/{payment_id}/refund", amount=amount, reason="broken")
+    refunds = [
+        one.id for one in refund_reading_services.list_refunds(query=RefundQuery(sort="amount"), user_id=None).items
+    ]
+    assert refunds == sorted(refunds)
+    for what, ids, rising in (("payments", payments, False), ("refunds", refunds, True)):
+        by_amount = {"amount": ids if rising else ids[::-1], "-amount": ids[::-1] if rising else ids}
+        for sort, order in {"": ids[::-1], "oldest": ids, **by_amount, "sideways": ids[::-1]}.items():
+            listed = desk.open(f"/admin/{what}?sort={sort}").text
+            assert sorted(ids, key=lambda one: listed.index(f'/admin/{what}/{one}"')) == order, (what, sort)
+            rows = csv.DictReader(io.StringIO(desk.client.get(f"/admin/{what}.csv?sort={sort}").text))
+            assert [int(row["id"]) for row in rows] == order, (what, sort)
+
+
 # --- money without a home
 
 
