@@ -7,18 +7,19 @@ from typing import Annotated, Any, Literal
 from flask import Response, flash, render_template, request
 from pydantic import StringConstraints
 
-from admin import desk
+from admin import desk, people_csv
 from auth import admin_schemas, role_services, user_services
 from auth.decorators import current_user, permission_required
 from orders import reading_services
 from orders import schemas as order_schemas
-from utils import forms, redirects
+from utils import downloads, forms, redirects
 from utils.errors import EmailTaken, Forbidden, LastAdmin, OrdersOpen, UsernameTaken
 
 bp = desk.blueprint("people", __name__)
 
 MANAGES = permission_required("users:manage")
 SHOWN = 30
+SORTS = {"newest": "Newest first", "oldest": "Oldest first", "name": "By name"}
 ORDERS_SHOWN = 10
 NAMED = {
     UsernameTaken: "username",
@@ -35,11 +36,13 @@ class PeoplePage(desk.Query):
     q: Annotated[str, StringConstraints(max_length=254)] = ""
     role: Annotated[str, StringConstraints(max_length=40)] | None = None
     state: Annotated[Literal["open", "shut out"] | None, desk.one_of(("open", "shut out"))] = None
+    sort: Annotated[str | None, desk.one_of(SORTS)] = None
 
-    def filters(self) -> dict[str, Any]:
+    def wanted(self) -> dict[str, Any]:
         """Return what the services look for; one letter is not looked for yet."""
         disabled = None if self.state is None else self.state == "shut out"
-        return {"q": self.q if len(self.q) > 1 else None, "role": self.role, "disabled": disabled}
+        q = self.q if len(self.q) > 1 else None
+        return {"q": q, "role": self.role, "disabled": disabled, "sort": self.sort or "newest"}
 
 
 class AccountForm(admin_schemas.UserChange):
@@ -53,10 +56,23 @@ class AccountForm(admin_schemas.UserChange):
 @bp.input(PeoplePage, location="query", arg_name="page")
 def list_people(page: PeoplePage) -> str:
     """Show the accounts that were looked for."""
-    found = user_services.list_users(**page.filters(), limit=SHOWN, cursor=page.cursor)
+    found = user_services.list_users(**page.wanted(), limit=SHOWN, cursor=page.cursor)
     return render_template(
-        "admin/people.html", page=page, people=found.items, next_cursor=found.next_cursor, roles=_role_names()
+        "admin/people.html",
+        page=page,
+        people=found.items,
+        next_cursor=found.next_cursor,
+        roles=_role_names(),
+        sorts=SORTS,
     )
+
+
+@bp.get("/people.csv")
+@MANAGES
+@bp.input(PeoplePage, location="query", arg_name="page")
+def export_people(page: PeoplePage) -> Response:
+    """Write the accounts that were looked for as CSV, all of them."""
+    return downloads.csv_file("people.csv", lambda: people_csv.write_people(**page.wanted()))
 
 
 @bp.get("/people/<int:user_id>")

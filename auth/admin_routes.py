@@ -38,9 +38,9 @@ MANAGES = permission_required(MANAGE)
 @bp.input(UserQuery, location="query", arg_name="query")
 @bp.output(AccountList)
 def list_users(query: UserQuery) -> Response:
-    """List accounts, newest first, or look for one."""
+    """List accounts, or look for one."""
     wanted = query.model_dump(include={"q", "role", "disabled"})
-    page = user_services.list_users(**wanted, limit=query.limit, cursor=query.cursor)
+    page = user_services.list_users(**wanted, sort=query.sort, limit=query.limit, cursor=query.cursor)
     total = user_services.count_users(**wanted) if query.count else None
     return web.answer(
         AccountList(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, PlainSerializer, StringConstraints
 
@@ -87,11 +87,12 @@ class PermissionList(BaseModel):
 
 
 class UserQuery(Request):
-    """How accounts are searched and paged; `q`: an e-mail address, a phone number, or how a user name begins."""
+    """How accounts are found, sorted and paged; `q`: an e-mail address, a phone number, or how a user name begins."""
 
     limit: int = Field(20, ge=1, le=100)
     cursor: str | None = None
     count: bool = False
+    sort: Literal["newest", "oldest", "name"] = "newest"
     q: Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=254)] | None = None
     role: RoleName | None = None
     disabled: bool | None = None

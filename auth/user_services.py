@@ -29,15 +29,25 @@ from auth.session_services import CurrentUser
 from utils import audit, clock, db, outbox, paging, phones
 from utils.errors import Forbidden, InvalidFields, NotFound, OrdersOpen
 
-SORT = "newest"
+SORTS = {
+    "newest": paging.Sort(order="u.id DESC", along="", after={"before_id": ("id", int)}),
+    "oldest": paging.Sort(order="u.id", along="", after={"after_id": ("id", int)}),
+    "name": paging.Sort(
+        order="u.username",
+        along="FORCE INDEX FOR ORDER BY (uq_users_username)",
+        after={"after_name": ("username", paging.read_name)},
+    ),
+}
 FILTERS = {
-    "role": "r.name = %(role)s",
+    "role": "u.role_id = (SELECT w.id FROM roles w WHERE w.name = %(role)s)",
     "disabled": "(u.disabled_at IS NOT NULL) = %(disabled)s",
     "email": "u.email LIKE %(email)s",
     "phone": "u.phone_number = %(phone)s",
     "username": "u.username LIKE %(username)s",
     "id": "u.id = %(id)s",
     "before_id": "u.id < %(before_id)s",
+    "after_id": "u.id > %(after_id)s",
+    "after_name": "u.username > %(after_name)s",
 }
 POWERS = {
     "role_id": "role_id = %(role_id)s",
@@ -48,28 +58,31 @@ PERSONAL = ("username", "email", "phone_number")
 
 
 def list_users(
-    *, q: str | None, role: str | None, disabled: bool | None, limit: int, cursor: str | None
+    *, q: str | None, role: str | None, disabled: bool | None, sort: str, limit: int, cursor: str | None
 ) -> paging.Page[db.Row]:
-    """Return a page of accounts, newest first; `q` is an e-mail address, a phone number, or how a user name begins.
+    """Return a page of accounts; `q` is an e-mail address, a phone number, or how a user name begins.
 
     Raises BadCursor.
     """
-    after = {"before_id": paging.decode(cursor, SORT, int)[0]} if cursor else {}
+    after = paging.place_after(SORTS, sort, cursor)
     values = filters_of(q=q, role=role, disabled=disabled)
+    # Everybody has a role; by LEFT a server reads the people first, in their order, and not role by role.
     rows = db.reading().fetch_all(
         """
         SELECT u.id, u.username, u.email, u.phone_number, u.created_at, r.name AS role,
                u.disabled_at IS NOT NULL AS disabled, u.anonymised_at IS NOT NULL AS anonymised
-          FROM users u
-          JOIN roles r ON r.id = u.role_id
+          FROM users u {along}
+          LEFT JOIN roles r ON r.id = u.role_id
         {where}
-         ORDER BY u.id DESC
+         ORDER BY {order}
          LIMIT %(limit)s
         """,
         {"limit": limit + 1},
         where=db.where(FILTERS, {**values, **after}),
+        along=SORTS[sort].along,
+        order=SORTS[sort].order,
     )
-    return paging.cut(rows, limit, lambda row: paging.encode(SORT, row["id"]))
+    return paging.cut_sorted(rows, limit, SORTS, sort)
 
 
 def count_users(*, q: str | None, role: str | None, disabled: bool | None) -> int:
@@ -79,7 +92,6 @@ def count_users(*, q: str | None, role: str | None, disabled: bool | None) -> in
         SELECT COUNT(*) AS counted
           FROM (SELECT u.id
                   FROM users u
-                  JOIN roles r ON r.id = u.role_id
                 {where}
                  LIMIT %(cap)s) AS found
         """,

@@ -199,7 +199,7 @@ def test_of_two_admins_who_shut_each_other_out_at_once_one_stays(app: APIFlask, 
         lambda: user_services.change_user(actor=actors[1], user_id=first.id, changes=changes),
     )
     assert [type(result) for result in results if isinstance(result, Exception)] == [Forbidden]
-    left = user_services.list_users(q=None, role="admin", disabled=False, limit=10, cursor=None)
+    left = user_services.list_users(q=None, role="admin", disabled=False, sort="newest", limit=10, cursor=None)
     assert len(left.items) == 1
 
 

@@ -53,6 +53,7 @@ def test_accounts_are_found_by_name_address_phone_role_and_state(
     make_user(username="wambui")
     client.put(f"/api/users/{make_user(username='gone').id}", json={"disabled": True}, headers=boss)
     assert find() == ["gone", "wambui", "wanjiku", "boss"]
+    assert find(sort="name") == ["boss", "gone", "wambui", "wanjiku"]
     assert find(q="WAN") == ["wanjiku"]
     assert find(q="wanjiku@exam") == ["wanjiku"]
     assert find(q="0712 345 678") == ["wanjiku"]

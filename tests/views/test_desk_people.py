@@ -14,6 +14,7 @@ from auth import role_services, user_services
 from tests.api.test_roles import actor_of
 from tests.factories import User, make_order, make_product, make_user
 from tests.views.desk import Desk
+from utils import clock
 
 
 @pytest.fixture
@@ -35,6 +36,38 @@ def test_people_are_found_by_what_is_known_of_them(desk: Desk, wanjiru: User) ->
         desk.open(f"/admin/people?q={q}&role=customer&state=open")
         assert ("wanjiru" in desk.page.text, "otieno" in desk.page.text) == (True, False), q
     assert "Nobody fits" in desk.open("/admin/people?q=wanj&state=shut+out").text
+
+
+def test_people_are_sorted_and_exported_as_they_are_listed(
+    desk: Desk, wanjiru: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("admin.people_csv.AT_A_TIME", 1)
+    names = ["wanjiru", *(make_user(username=name).username for name in ("otieno", "akinyi"))]
+    for sort, order in {"": names[::-1], "oldest": names, "name": sorted(names), "sideways": names[::-1]}.items():
+        listed = desk.open(f"/admin/people?role=customer&sort={sort}").text
+        assert sorted(names, key=lambda name: listed.index(f">{name}</a>")) == order, sort
+        answer = desk.client.get(f"/admin/people.csv?role=customer&sort={sort}")
+        assert [row["username"] for row in csv.DictReader(io.StringIO(answer.text))] == order, sort
+        assert f"/admin/people.csv?role=customer&amp;sort={sort}".removesuffix("&amp;sort=") in listed
+
+
+def test_an_export_of_people_holds_what_the_list_shows_and_no_secret(desk: Desk, wanjiru: User) -> None:
+    make_user(username="=1+1")
+    answer = desk.client.get("/admin/people.csv?role=customer&sort=oldest")
+    assert (answer.content_type, answer.headers["Cache-Control"]) == ("text/csv; charset=utf-8", "no-store")
+    first, second = csv.DictReader(io.StringIO(answer.text))
+    since = first.pop("since")
+    assert clock.iso(user_services.get_user(user_id=wanjiru.id)["created_at"]) == since
+    assert first == {
+        "id": str(wanjiru.id),
+        "username": "wanjiru",
+        "email": "wanjiru@example.com",
+        "phone": "254712345678",
+        "role": "customer",
+        "shut_out": "no",
+        "taken_out": "no",
+    }
+    assert second["username"] == "'=1+1"
 
 
 def test_an_account_is_shown_with_its_orders_and_changed(desk: Desk, wanjiru: User) -> None:
@@ -155,6 +188,23 @@ def test_the_log_is_found_by_who_what_and_when_and_exported(
     assert [row["actor"] for row in rows] == [desk.user.username] * 2
 
 
+def test_the_log_is_read_either_way(desk: Desk, wanjiru: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("admin.audit_services.AT_A_TIME", 1)
+    monkeypatch.setattr("admin.audit_pages.SHOWN", 1)
+    for role in ("support", "customer"):
+        desk.open(f"/admin/people/{wanjiru.id}")
+        desk.send(f"/admin/people/{wanjiru.id}", role=role, disabled="false")
+    for sort, first in {"": "role: customer", "oldest": "role: support"}.items():
+        shown = desk.open(f"/admin/audit-log?target=user:{wanjiru.id}&sort={sort}").text
+        after = shown.partition("<tbody>")[2].partition("</tbody>")[0].rpartition("<pre")[2]
+        assert first in after, sort
+        rows = csv.DictReader(
+            io.StringIO(desk.client.get(f"/admin/audit-log.csv?action=user.changed&sort={sort}").text)
+        )
+        ids = [int(row["id"]) for row in rows]
+        assert (len(ids), ids) == (2, sorted(ids, reverse=not sort)), sort
+
+
 # --- keys
 
 
@@ -200,6 +250,12 @@ def test_each_reader_sees_the_sections_that_he_may_go_to(client: FlaskClient) ->
 
 def test_the_lists_cost_the_same_however_long(desk: Desk, wanjiru: User, count_statements: Callable[..., int]) -> None:
     counts = {}
-    for path in ("/admin/people", "/admin/roles", "/admin/audit-log", "/admin/api-keys"):
-        counts[path] = count_statements(lambda path=path: desk.client.get(path))
-    assert counts == {"/admin/people": 4, "/admin/roles": 4, "/admin/audit-log": 3, "/admin/api-keys": 3}
+    for path in ("/admin/people", "/admin/people.csv", "/admin/roles", "/admin/audit-log", "/admin/api-keys"):
+        counts[path] = count_statements(lambda path=path: desk.client.get(path).text)
+    assert counts == {
+        "/admin/people": 4,
+        "/admin/people.csv": 2,
+        "/admin/roles": 4,
+        "/admin/audit-log": 3,
+        "/admin/api-keys": 3,
+    }
