@@ -22,7 +22,9 @@ logger = log.get_logger(__name__)
 
 METHOD = "mpesa_c2b"
 LOWEST_AMOUNT = 1
-PROMPTS_HAVE_ENDED = timedelta(minutes=30)
+# Prompts are asked after for a day. Whoever guessed sooner which of several was paid could be told by the query that it
+# was another, and a query knows no receipt: the money would be counted twice.
+PROMPTS_HAVE_ENDED = timedelta(hours=25)
 NOT_PAYABLE = {"cancelled", "returned"}
 
 ACCEPTED = ValidationAnswer(ResultCode="0", ResultDesc="Accepted")

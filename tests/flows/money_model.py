@@ -19,7 +19,7 @@ PAYMENT_WINDOW = timedelta(minutes=30)
 PROMPT_ON_PHONE = timedelta(minutes=1)
 PROMPT_LIFETIME = timedelta(minutes=3)
 PROMPT_KEEPS_ORDER = timedelta(minutes=5)
-PROMPTS_HAVE_ENDED = timedelta(minutes=30)
+PROMPTS_HAVE_ENDED = timedelta(hours=25)
 
 
 class Model:

@@ -314,12 +314,28 @@ def test_a_confirmation_waits_until_it_is_known_which_of_two_prompts_was_paid(
     assert (money_of(order.id)[2], balance_of("mpesa_clearing")) == (100, 100)
 
 
+@pytest.mark.parametrize("paid", [0, 1])
+def test_a_query_that_answers_hours_later_still_finds_the_money_counted_once(
+    order: Order, push: Callable[[], Payment], frozen_clock: Clock, paid: int
+) -> None:
+    prompts = open_two(push, frozen_clock)
+    assert confirm(order.number) == "waiting"
+    frozen_clock.forward(hours=12)
+    callback_services.apply_due()
+    assert outcomes() == ["waiting"]
+    query_services.apply_answer(payment_id=prompts[paid].id, result=scripted.query_result("0"))
+    frozen_clock.forward(hours=14)
+    callback_services.apply_due()
+    assert [row["receipt"] for row in payments_of(order.id) if row["status"] == "succeeded"] == [RECEIPT]
+    assert (money_of(order.id)[2], balance_of("mpesa_clearing"), balance_of("unallocated")) == (100, 100, 0)
+
+
 def test_when_nobody_tells_which_of_two_prompts_was_paid_the_money_is_still_counted_once(
     order: Order, push: Callable[[], Payment], frozen_clock: Clock
 ) -> None:
     first, second = open_two(push, frozen_clock)
     assert confirm(order.number) == "waiting"
-    frozen_clock.forward(minutes=31)
+    frozen_clock.forward(hours=26)
     callback_services.apply_due()
     assert outcomes() == ["settled"]
     assert scripted.call_back(first.id, success_body(first.checkout_request_id, receipt=RECEIPT)) == "repeated"
