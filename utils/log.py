@@ -6,15 +6,18 @@ passwords and tokens by key, whole phone numbers by shape.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from utils.behind import Behind
 
 SECRET_KEYS = {
     "password",
@@ -59,7 +62,8 @@ def _write_json(event: EventDict, **_options: object) -> str:
 
 def configure(level: str, stream: TextIO | None = None) -> None:
     """Send every log line of ours and of the libraries to the stream (stderr), from `level` up."""
-    out = stream or sys.stderr
+    on_terminal = (stream or sys.stderr).isatty()
+    out: Any = stream or (sys.stderr if on_terminal else _stderr())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -68,7 +72,7 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         take_out_secrets,
     ]
     renderer: Processor = (
-        structlog.dev.ConsoleRenderer() if out.isatty() else structlog.processors.JSONRenderer(serializer=_write_json)
+        structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer(serializer=_write_json)
     )
     structlog.configure(
         processors=[*shared, renderer],
@@ -81,6 +85,11 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     logging.basicConfig(
         handlers=[handler], level=max(logging.getLevelNamesMapping()[level], logging.WARNING), force=True
     )
+
+
+@functools.cache
+def _stderr() -> Behind:
+    return Behind(cast(TextIO, sys.__stderr__))
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
