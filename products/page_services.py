@@ -36,7 +36,8 @@ def write_product(*, key: str) -> tuple[int, str]:
     read_at = change_services.look()
     reader = db.reading()
     product_id = _find_id(reader, key, read_at)
-    page = kept.pages.find(product_id) or _read_page(reader, product_id, read_at)
+    packed = kept.pages.find(product_id)
+    page = ProductPage.unpack(packed) if packed else _read_page(reader, product_id, read_at)
     related = shelf_services.read_texts(reader, page.related, read_at=read_at)
     return page.version, page.text + ",".join(related) + "]}"
 
@@ -90,7 +91,9 @@ def _read_page(reader: db.Reader, product_id: int, read_at: int) -> ProductPage:
         ',"related":[',
     ]
     related = _find_related(reader, product_id, first["category_id"])
-    return kept.pages.keep(product_id, ProductPage.pack(first["version"], "".join(pieces), related), read_at=read_at)
+    page = ProductPage(first["version"], related, "".join(pieces))
+    kept.pages.keep(product_id, page.pack(), read_at=read_at)
+    return page
 
 
 def _find_related(reader: db.Reader, product_id: int, category_id: int | None) -> list[int]:

@@ -22,7 +22,7 @@ def keep_everything(*products: int) -> None:
     now = kept.moment()
     for product in products:
         kept.texts.keep(product, "{}", read_at=now)
-        kept.pages.keep(product, ProductPage.pack(1, "{", []), read_at=now)
+        kept.pages.keep(product, ProductPage(1, [], "{").pack(), read_at=now)
         kept.ids.keep(f"slug-{product}", product, read_at=now)
     kept.lists.keep("plain", List(array("Q", products), None), read_at=now)
     kept.lists_by_stock.keep("in stock", List(array("Q", products), None), read_at=now)
@@ -58,3 +58,10 @@ def test_a_full_store_lets_go_what_it_has_kept_for_longest() -> None:
     store.drop(0)
     store.keep(3, "four", read_at=kept.moment())
     assert [store.find(number) for number in range(4)] == [None, None, "four", "four"]
+
+
+def test_a_page_is_packed_small_and_unpacked_whole() -> None:
+    page = ProductPage(7, [5, 3], '{"id":1,"name":"Chai ya tangawizi ☕","options":{},"price":"100.00"},' * 20)
+    assert ProductPage.unpack(page.pack()) == page
+    assert len(page.pack()) < len(page.text) / 4
+    assert ProductPage.unpack(ProductPage(1, [], "\n").pack()) == ProductPage(1, [], "\n")
