@@ -34,7 +34,7 @@ SORTS = {
     "oldest": paging.Sort(order="u.id", along="", after={"after_id": ("id", int)}),
     "name": paging.Sort(
         order="u.username",
-        along="FORCE INDEX FOR ORDER BY (uq_users_username)",
+        along="FORCE INDEX (uq_users_username)",
         after={"after_name": ("username", paging.read_name)},
     ),
 }

@@ -13,12 +13,12 @@ SORTS = {
     "oldest": paging.Sort(order="r.id", along="", after={"after_id": ("id", int)}),
     "amount": paging.Sort(
         order="r.amount, r.id",
-        along="FORCE INDEX FOR ORDER BY (ix_refunds_amount)",
+        along="FORCE INDEX (ix_refunds_amount)",
         after={"amount_from": ("amount", paging.read_amount), "amount_id": ("id", int)},
     ),
     "-amount": paging.Sort(
         order="r.amount DESC, r.id DESC",
-        along="FORCE INDEX FOR ORDER BY (ix_refunds_amount)",
+        along="FORCE INDEX (ix_refunds_amount)",
         after={"amount_to": ("amount", paging.read_amount), "amount_down_id": ("id", int)},
     ),
 }

@@ -13,12 +13,12 @@ SORTS = {
     "oldest": paging.Sort(order="p.id", along="", after={"after_id": ("id", int)}),
     "amount": paging.Sort(
         order="p.amount, p.id",
-        along="FORCE INDEX FOR ORDER BY (ix_payments_amount)",
+        along="FORCE INDEX (ix_payments_amount)",
         after={"amount_from": ("amount", paging.read_amount), "amount_id": ("id", int)},
     ),
     "-amount": paging.Sort(
         order="p.amount DESC, p.id DESC",
-        along="FORCE INDEX FOR ORDER BY (ix_payments_amount)",
+        along="FORCE INDEX (ix_payments_amount)",
         after={"amount_to": ("amount", paging.read_amount), "amount_down_id": ("id", int)},
     ),
 }
