@@ -342,4 +342,5 @@ def test_the_last_page_costs_what_the_first_one_costs(app: Any, sort: str) -> No
             break
     assert len(costs) == 54
     asked, again = read_rows(), read_rows()
-    assert max(costs) - (again - asked) < 51 * 8, "besides what the question itself reads"
+    # A server may read over some hundreds of equal keys, as its statistics of the moment advise, but not over all rows.
+    assert max(costs) - (again - asked) < 51 * 16, "besides what the question itself reads"

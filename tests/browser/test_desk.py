@@ -109,6 +109,7 @@ def test_an_order_is_found_while_one_types_and_shipped(desk: Page) -> None:
     expect(desk.get_by_role("link", name=other.number)).not_to_be_visible()
     expect(desk.get_by_role("status")).to_have_text("One order")
     expect(desk).to_have_url(re.compile(f"q={order.number[:6].lower()}"))
+    expect(desk.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)  # no list is on its way
     desk.get_by_role("link", name=order.number).click()
     desk.get_by_label("Tracking number").fill("G4S-77")
     desk.get_by_role("button", name="It is shipped").click()
