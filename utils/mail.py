@@ -6,8 +6,10 @@ same file.
 
 from __future__ import annotations
 
+import os
 import smtplib
 import ssl
+import tempfile
 from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -60,6 +62,7 @@ def _over_smtp(url: str, message: EmailMessage) -> None:
 def _as_file(key: str, message: EmailMessage) -> None:
     folder = config.current().INSTANCE_DIR / "mail"
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".{key}"
-    draft.write_bytes(bytes(message))
-    draft.rename(folder / f"{key}.eml")
+    handle, draft = tempfile.mkstemp(prefix=".", dir=folder)  # of one's own: two workers may be at the same mail
+    with open(handle, "wb") as file:
+        file.write(bytes(message))
+    os.rename(draft, folder / f"{key}.eml")

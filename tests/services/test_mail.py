@@ -25,6 +25,7 @@ from cryptography.x509.oid import NameOID
 import config
 from auth import handlers, password_services
 from tests import factories
+from tests.threads import at_once
 from utils import db, mail, outbox
 
 HOST = "127.0.0.1"
@@ -124,6 +125,19 @@ def test_a_link_stays_whole_in_the_file_too(app: APIFlask) -> None:
     link = "https://duka.example/reset-password?token=" + "x" * 80
     mail.send(key="letter-1", to="wanjiku@example.com", subject="Habari", text=f"Karibu:\n\n{link}\n\nDuka\n")
     assert f"\n{link}\n" in (config.current().INSTANCE_DIR / "mail" / "letter-1.eml").read_text()
+
+
+def test_two_workers_that_write_the_same_mail_leave_one_whole_file(app: APIFlask) -> None:
+    settings = config.current()
+
+    def write() -> None:
+        with app.app_context():
+            letter()
+
+    for _ in range(20):
+        assert at_once(*[write] * 4) == [None] * 4
+    (path,) = (settings.INSTANCE_DIR / "mail").iterdir()
+    assert (path.name, path.read_text().endswith("\n")) == ("letter-1.eml", True)
 
 
 def test_a_full_mailbox_is_tried_again_later(app: APIFlask, make_user: Callable[..., factories.User]) -> None:
