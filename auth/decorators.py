@@ -13,11 +13,10 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
 from flask import g, request
-from structlog.contextvars import bind_contextvars
 
 from auth import key_services, session_services, tokens
 from auth.session_services import CurrentUser
-from utils import session_tokens, web
+from utils import session_tokens, trace, web
 from utils.errors import Forbidden, NotLoggedIn, PersonRequired, TokenRevoked, TotpSetupRequired
 
 P = ParamSpec("P")
@@ -109,7 +108,7 @@ def _identify(*, optional: bool) -> None:
         raise PersonRequired
     if user is not None:
         g.current_user, g.user_id = user, user.id
-        bind_contextvars(user_id=user.id, **({"api_key_id": user.api_key_id} if user.api_key_id else {}))
+        trace.note(user_id=user.id, **({"api_key_id": user.api_key_id} if user.api_key_id else {}))
 
 
 def _find_user(*, optional: bool) -> CurrentUser | None:

@@ -59,10 +59,10 @@ def require_known_refund_token(kind: str, token: str) -> tuple[int, str]:
 def read_body(kind: str) -> str:
     """Return a callback as it came. Raises RequestEntityTooLarge and MalformedRequest, each counted."""
     request.max_content_length = LARGEST_BODY + 1  # a body of no told length is cut there, not refused
-    if (request.content_length or 0) > LARGEST_BODY or len(request.get_data()) > LARGEST_BODY:
+    if (request.content_length or 0) > LARGEST_BODY or len(data := request.get_data()) > LARGEST_BODY:
         metrics.CALLBACKS_REFUSED.labels(kind, "size").inc()
         raise RequestEntityTooLarge
-    body = request.get_data().decode("utf-8-sig", "replace")  # a stray byte in its prose must not cost the money
+    body = data.decode("utf-8-sig", "replace")  # a stray byte in its prose must not cost the money
     if not callback_json.is_json(body):
         metrics.CALLBACKS_REFUSED.labels(kind, "not JSON").inc()
         raise MalformedRequest("The body is not JSON.")

@@ -30,7 +30,9 @@ class JsonRequest(Request):
 
     @property
     def max_content_length(self) -> int | None:
-        """Return how large the body may be: as the view says that takes a file, else as the shop's setting does."""
+        """Return how large the body may be: as a view has set, or says that takes a file, else the shop's setting."""
+        if self._max_content_length is not None:
+            return self._max_content_length
         view = current_app.view_functions.get(self.endpoint or "")
         most: int | None = getattr(view, "most_bytes", None)
         return most or super().max_content_length

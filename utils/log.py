@@ -17,6 +17,7 @@ from typing import Any, TextIO, cast
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from utils import trace
 from utils.behind import Behind
 
 SECRET_KEYS = {
@@ -31,24 +32,31 @@ SECRET_KEYS = {
 }
 ENCODER = json.JSONEncoder(default=str)  # made once: json.dumps with a default makes one for every line
 PHONE = re.compile(r"\b(254|0)([17]\d)\d{5}(\d{2})\b")
+PLAIN = {float, bool, type(None)}  # hold no secret
 SHORTEST_PHONE = len("0712345678")
 PHONES_AS_NUMBERS = range(254_100_000_000, 254_800_000_000)
 
 
+def add_facts_of_request(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """Add what every line of the request at hand tells; what the line itself says goes first."""
+    return {**trace.facts(), **event}
+
+
 def take_out_secrets(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
     """Blank secrets and mask phone numbers in every value of a line, however deep."""
-    return {key: value if key == "timestamp" else _clean(key, value) for key, value in event.items()}
+    return {
+        key: value if type(value) in PLAIN or key == "timestamp" else _clean(key, value) for key, value in event.items()
+    }
 
 
 def _clean(key: str, value: Any) -> Any:
     if key in SECRET_KEYS:
         return "[removed]"
     if isinstance(value, str):
-        return PHONE.sub(r"\1\2*****\3", value) if len(value) >= SHORTEST_PHONE else value
+        has_phone = len(value) >= SHORTEST_PHONE and PHONE.search(value)  # to look is quicker than to replace nothing
+        return PHONE.sub(r"\1\2*****\3", value) if has_phone else value
     if isinstance(value, int):  # the provider writes phone numbers as numbers
         return _clean(key, str(value)) if value in PHONES_AS_NUMBERS else value
-    if value is None or isinstance(value, float):
-        return value
     if isinstance(value, Mapping):
         return {name: _clean(str(name), inner) for name, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -65,7 +73,7 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     on_terminal = (stream or sys.stderr).isatty()
     out: Any = stream or (sys.stderr if on_terminal else _stderr())
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        add_facts_of_request,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

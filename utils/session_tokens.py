@@ -35,14 +35,15 @@ def init_app(app: Flask, *, renew: Callable[[str], Pair | None], identify: Calla
 
     def take_up() -> None:
         environ = request.environ
-        has_cookie = "HTTP_COOKIE" in environ
-        if not has_cookie and environ["REQUEST_METHOD"] in SAFE:
+        has_cookie, is_safe = "HTTP_COOKIE" in environ, environ["REQUEST_METHOD"] in SAFE
+        if is_safe and not has_cookie:
             return  # most of what programs send costs no more than this
         if request.endpoint == "static" or _has_credentials_of_its_own(environ):
             return
         logged_in = has_cookie and ACCESS in session
-        if request.method not in SAFE and (logged_in or not web.wants_json()) and _is_for_us_alone(app):
-            csrf.check(in_form=not web.wants_json())
+        is_page = not web.wants_json()
+        if not is_safe and (logged_in or is_page) and _is_for_us_alone(app):
+            csrf.check(in_form=is_page)
         if logged_in:
             _come_in(renew)
 

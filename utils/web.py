@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec, cast
 
 from apiflask import APIFlask, HTTPError
 from flask import Flask, Request, Response, g, render_template, request
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from itsdangerous import URLSafeTimedSerializer
 from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException
@@ -90,6 +90,11 @@ class _Sessions(SecureCookieSessionInterface):
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         return super().open_session(app, request) if "HTTP_COOKIE" in request.environ else self.session_class()
 
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Do nothing where nobody looked at the session: Flask reads eight settings before it finds so."""
+        if session.accessed or session.modified:
+            super().save_session(app, session, response)
+
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
         if self._made is None:
             self._made = super().get_signing_serializer(app)
@@ -97,8 +102,9 @@ class _Sessions(SecureCookieSessionInterface):
 
 
 def _begin() -> None:
-    g.started = time.perf_counter()
-    trace.begin(request.headers.get("X-Request-ID"), address=request.remote_addr or "")
+    asked, told = _at_hand()
+    told.started = time.perf_counter()
+    trace.begin(asked.environ.get("HTTP_X_REQUEST_ID"), address=asked.remote_addr or "")
 
 
 def _end(response: Response) -> Response:
