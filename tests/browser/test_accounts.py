@@ -73,6 +73,7 @@ def test_the_second_factor_is_switched_on_and_asked_for(
         assert_accessible(page)
     page.get_by_role("link", name="I have them").click()
     page.get_by_role("button", name="Log out everywhere").click()
+    expect(page).to_have_url(f"{shop.url}/")
     page.goto("/account/security")
     page.get_by_label("User name or e-mail").fill(user.username)
     page.get_by_label("Password").fill(PASSWORD)
@@ -91,6 +92,7 @@ def test_who_is_logged_out_sees_nothing_more_by_going_back(shop: OpenShop, page:
     log_in(page, user.username, PASSWORD)
     page.goto("/account/security")
     page.get_by_role("button", name="Log out everywhere").click()
+    expect(page).to_have_url(f"{shop.url}/")
     page.go_back()
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
 
