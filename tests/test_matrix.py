@@ -26,8 +26,9 @@ from products import category_services
 from tests.api.test_roles import actor_of
 from tests.c2b import confirm, payment_with
 from tests.factories import User, make_address, make_notification, make_order, make_product, make_user, settle
+from tests.logins import log_in
 from tests.surfing import csrf_headers
-from tests.walk import Endpoint, Shop, endpoints_of, log_in
+from tests.walk import Endpoint, Shop, endpoints_of
 from utils.idempotency import Claim
 
 TABLE = config.ROOT / "tests" / "matrix.txt"

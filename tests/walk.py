@@ -30,6 +30,7 @@ from tests.factories import (
     make_product,
     make_user,
 )
+from tests.logins import log_in
 from utils import db, web
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id", "errors", "data"}
@@ -203,11 +204,6 @@ def open_shop(client: FlaskClient) -> Shop:
         reset_token=one_time_services.make_token(purpose="reset_password", user_id=buyer.id, email=buyer.email),
         category=client.post("/api/categories", json={"name": "Kitchen"}, headers=headers).get_json()["slug"],
     )
-
-
-def log_in(client: FlaskClient, user: User) -> dict[str, str]:
-    answer = client.post("/api/auth/login", json={"username": user.username, "password": PASSWORD})
-    return {"Authorization": f"Bearer {answer.get_json()['access_token']}"}
 
 
 @dataclass(frozen=True)

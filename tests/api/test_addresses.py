@@ -11,12 +11,11 @@ from flask.testing import FlaskClient
 from app import HANDLERS
 from auth import address_services
 from tests.factories import ADDRESS, User, make_address, make_order, make_product, make_user
+from tests.logins import Headers, log_in
 from tests.threads import at_once
-from tests.walk import log_in
 from utils import db, outbox
 from utils.errors import TooManyAddresses
 
-Headers = dict[str, str]
 HERE = "/api/addresses"
 
 

@@ -14,12 +14,10 @@ from auth import key_services, role_services, user_services
 from tests.api.test_roles import actor_of
 from tests.conftest import Clock
 from tests.factories import User, make_order, make_product, make_user
+from tests.logins import Headers, log_in
 from tests.threads import at_once
-from tests.walk import log_in
 from utils import clock, db, outbox
 from utils.errors import TooManyKeys
-
-Headers = dict[str, str]
 
 
 @pytest.fixture

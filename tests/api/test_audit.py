@@ -13,10 +13,8 @@ from flask.testing import FlaskClient
 
 from tests.conftest import Clock
 from tests.factories import User, make_order, make_product, make_user
-from tests.walk import log_in
+from tests.logins import Headers, log_in
 from utils import audit, db, trace
-
-Headers = dict[str, str]
 
 
 @pytest.fixture

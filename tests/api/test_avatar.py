@@ -14,13 +14,12 @@ from app import HANDLERS
 from auth import avatar_services, avatars
 from auth.avatar_routes import MOST_BYTES
 from tests.factories import User, make_user
+from tests.logins import Headers, log_in
 from tests.pictures import BLUE, make_lying_png, make_picture, read_picture
 from tests.threads import at_once
-from tests.walk import log_in
 from utils import db, outbox
 from utils.errors import NotFound
 
-Headers = dict[str, str]
 HERE = "/api/profile/avatar"
 
 

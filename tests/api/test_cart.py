@@ -10,18 +10,13 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.factories import Product, User
+from tests.logins import log_in
 
 MakeUser = Callable[..., User]
 MakeProduct = Callable[..., Product]
 Count = Callable[[Callable[[], Any]], int]
 
 NOTHING = {"items": [], "subtotal": "0.00", "currency": "KES", "item_count": 0}
-
-
-def log_in(client: FlaskClient, user: User, **headers: str) -> dict[str, str]:
-    body = {"username": user.username, "password": user.password}
-    answer = client.post("/api/auth/login", json=body, headers=headers)
-    return {"Authorization": f"Bearer {answer.get_json()['access_token']}"}
 
 
 def put_in(client: FlaskClient, product: Product, quantity: int = 1, headers: Any = None) -> TestResponse:

@@ -12,9 +12,8 @@ from werkzeug.test import TestResponse
 from admin import catalogue_routes
 from tests import uploads
 from tests.factories import make_product, make_user, stock_of
-from tests.walk import log_in, rows
-
-Headers = dict[str, str]
+from tests.logins import Headers, log_in
+from tests.walk import rows
 
 
 @pytest.fixture

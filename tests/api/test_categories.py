@@ -10,11 +10,10 @@ from flask.testing import FlaskClient
 
 from products import category_services, services
 from tests import factories
+from tests.logins import Headers
 from tests.threads import at_once
 from utils import db
 from utils.errors import CategoryCycle
-
-Headers = dict[str, str]
 
 
 @pytest.fixture

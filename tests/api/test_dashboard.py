@@ -15,11 +15,9 @@ from admin import kept_services, report_services, rollup_services
 from tests.c2b import confirm
 from tests.conftest import Clock
 from tests.factories import User, make_order, make_product, make_user, settle
+from tests.logins import Headers, log_in
 from tests.refunds import refund, tell_outbox
-from tests.walk import log_in
 from utils import sheets
-
-Headers = dict[str, str]
 
 
 @pytest.fixture

@@ -23,10 +23,9 @@ from tests.factories import (
     make_user,
     settle,
 )
-from tests.walk import log_in
+from tests.logins import Headers, log_in
 from utils import db, outbox
 
-Headers = dict[str, str]
 HERE = "/api/profile/export"
 
 

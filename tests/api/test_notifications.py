@@ -11,11 +11,10 @@ from flask.testing import FlaskClient
 from auth import notification_services as notifications
 from tests.conftest import Clock
 from tests.factories import User, make_notification, make_user
+from tests.logins import Headers, log_in
 from tests.threads import at_once
-from tests.walk import log_in
 from utils import clock, db
 
-Headers = dict[str, str]
 HERE = "/api/notifications"
 WISHES = "/api/profile/notification-preferences"
 EVERYTHING = {group: {"in_app": True, "by_mail": True} for group in ("orders", "payments", "delivery", "security")}

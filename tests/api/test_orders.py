@@ -12,20 +12,10 @@ from flask.testing import FlaskClient
 import config
 from orders import checkout_services
 from tests.factories import Product, User, make_order, make_product, make_user, stock_of
+from tests.logins import Headers, log_in
 from tests.threads import at_once
 from utils import db
 from utils.errors import DatabaseUnavailable
-
-Headers = dict[str, str]
-
-
-@pytest.fixture
-def log_in(client: FlaskClient) -> Callable[[User], Headers]:
-    def run(user: User) -> Headers:
-        answer = client.post("/api/auth/login", json={"username": user.username, "password": user.password})
-        return {"Authorization": f"Bearer {answer.get_json()['access_token']}"}
-
-    return run
 
 
 @pytest.fixture
@@ -34,8 +24,8 @@ def buyer(app: APIFlask) -> User:
 
 
 @pytest.fixture
-def headers(buyer: User, log_in: Callable[[User], Headers]) -> Headers:
-    return log_in(buyer)
+def headers(buyer: User, client: FlaskClient) -> Headers:
+    return log_in(client, buyer)
 
 
 def body_for(product: Product, quantity: int = 1, **fields: Any) -> dict[str, Any]:
@@ -152,8 +142,8 @@ def test_another_body_under_the_key_is_refused(client: FlaskClient, headers: Hea
     assert (answer.status_code, answer.get_json()["code"]) == (422, "idempotency_mismatch")
 
 
-def test_a_key_belongs_to_its_user(client: FlaskClient, headers: Headers, log_in: Callable[[User], Headers]) -> None:
-    product, other = make_product(), log_in(make_user())
+def test_a_key_belongs_to_its_user(client: FlaskClient, headers: Headers) -> None:
+    product, other = make_product(), log_in(client, make_user())
     for whose in (headers, other):
         answer = client.post("/api/orders", json=body_for(product), headers={**whose, "Idempotency-Key": "1"})
         assert answer.status_code == 201
@@ -203,9 +193,7 @@ def test_one_tap_sent_many_times_at_once_makes_one_order(app: APIFlask, headers:
     assert (count_orders(), stock_of(product.variant)) == (1, 9)
 
 
-def test_a_customer_sees_own_orders_only_and_staff_see_all(
-    client: FlaskClient, buyer: User, headers: Headers, log_in: Callable[[User], Headers]
-) -> None:
+def test_a_customer_sees_own_orders_only_and_staff_see_all(client: FlaskClient, buyer: User, headers: Headers) -> None:
     product = make_product(stock=10)
     mine, theirs = make_order(buyer, (product.variant, 1)), make_order(make_user(), (product.variant, 1))
     assert [order["id"] for order in client.get("/api/orders", headers=headers).get_json()["items"]] == [mine.id]
@@ -213,20 +201,18 @@ def test_a_customer_sees_own_orders_only_and_staff_see_all(
         assert client.get(path, headers=headers).status_code == 404
     assert client.post(f"/api/orders/{theirs.id}/cancel", json={}, headers=headers).status_code == 404
     assert client.get(f"/api/orders/user/{buyer.id}", headers=headers).status_code == 403
-    staff = log_in(make_user(role="support"))
+    staff = log_in(client, make_user(role="support"))
     listed = client.get("/api/orders?count=1", headers=staff).get_json()
     assert ([order["id"] for order in listed["items"]], listed["total"]) == ([theirs.id, mine.id], 2)
     of_buyer = client.get(f"/api/orders/user/{buyer.id}", headers=staff).get_json()
     assert [order["id"] for order in of_buyer["items"]] == [mine.id]
 
 
-def test_only_those_who_manage_orders_move_them(
-    client: FlaskClient, buyer: User, headers: Headers, log_in: Callable[[User], Headers]
-) -> None:
+def test_only_those_who_manage_orders_move_them(client: FlaskClient, buyer: User, headers: Headers) -> None:
     order = make_order(buyer, (make_product().variant, 1), method="cod")
     shipped = {"status": "shipped", "tracking_number": "G4S-77"}
     assert client.put(f"/api/orders/{order.id}", json=shipped, headers=headers).status_code == 403
-    support, admin = log_in(make_user(role="support")), log_in(make_user(role="admin"))
+    support, admin = log_in(client, make_user(role="support")), log_in(client, make_user(role="admin"))
     assert client.put(f"/api/orders/{order.id}", json=shipped, headers=support).status_code == 403
     answer = client.patch(f"/api/orders/{order.id}", json=shipped, headers=admin)
     assert (answer.status_code, answer.get_json()["tracking_number"]) == (200, "G4S-77")

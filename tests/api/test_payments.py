@@ -15,17 +15,7 @@ from payments import attempt_services
 from tests import daraja as scripted
 from tests.daraja import Daraja, failure_body, success_body
 from tests.factories import User, make_order, make_product, make_user
-
-Headers = dict[str, str]
-
-
-@pytest.fixture
-def log_in(client: FlaskClient, daraja: Daraja) -> Callable[[User], Headers]:
-    def run(user: User) -> Headers:
-        answer = client.post("/api/auth/login", json={"username": user.username, "password": user.password})
-        return {"Authorization": f"Bearer {answer.get_json()['access_token']}"}
-
-    return run
+from tests.logins import Headers, log_in
 
 
 @pytest.fixture
@@ -34,8 +24,8 @@ def buyer(daraja: Daraja) -> User:
 
 
 @pytest.fixture
-def headers(buyer: User, log_in: Callable[[User], Headers]) -> Headers:
-    return log_in(buyer)
+def headers(buyer: User, client: FlaskClient) -> Headers:
+    return log_in(client, buyer)
 
 
 @pytest.fixture
@@ -137,9 +127,9 @@ def test_a_phone_that_is_not_kenyan_is_422_and_named(push: Callable[..., Any], n
     assert [error["field"] for error in answer.get_json()["errors"]] == ["phone_number"]
 
 
-def test_an_order_of_somebody_else_is_404(client: FlaskClient, log_in: Callable[[User], Headers], order: Order) -> None:
+def test_an_order_of_somebody_else_is_404(client: FlaskClient, order: Order) -> None:
     body = {"order_id": order.id, "phone_number": "0712345678"}
-    stranger = log_in(make_user())
+    stranger = log_in(client, make_user())
     assert client.post("/api/payments/stkpush", json=body, headers=stranger).status_code == 404
     assert client.post("/api/payments/stkpush", json=body).status_code == 401
 
@@ -163,15 +153,15 @@ def test_mock_pays_at_once_and_is_not_there_in_production(client: FlaskClient, h
 
 
 @pytest.fixture
-def staff(log_in: Callable[[User], Headers]) -> Headers:
-    return log_in(make_user(role="support"))
+def staff(client: FlaskClient) -> Headers:
+    return log_in(client, make_user(role="support"))
 
 
 def test_customers_see_their_own_payments_and_staff_all(
-    client: FlaskClient, log_in: Callable[[User], Headers], push: Callable[..., Any], headers: Headers, staff: Headers
+    client: FlaskClient, push: Callable[..., Any], headers: Headers, staff: Headers
 ) -> None:
     payment = push().get_json()
-    stranger = log_in(make_user())
+    stranger = log_in(client, make_user())
     path = f"/api/transactions/{payment['id']}"
     assert client.get(path, headers=stranger).status_code == 404
     assert client.get(path, headers=staff).get_json() == payment

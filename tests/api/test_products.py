@@ -11,22 +11,16 @@ from flask.testing import FlaskClient
 
 from products import change_services
 from tests import factories
+from tests.logins import Headers, log_in
 from tests.threads import at_once
 from utils import db
 
-Headers = dict[str, str]
 MakeProduct = Callable[..., factories.Product]
 
 
 @pytest.fixture
 def staff(client: FlaskClient, make_user: Callable[..., factories.User]) -> Headers:
-    return headers_of(client, make_user(role="manager"))
-
-
-def headers_of(client: FlaskClient, user: factories.User) -> Headers:
-    body = {"username": user.username, "password": user.password}
-    token = client.post("/api/auth/login", json=body).get_json()["access_token"]
-    return {"Authorization": f"Bearer {token}"}
+    return log_in(client, make_user(role="manager"))
 
 
 def make(client: FlaskClient, staff: Headers, **fields: Any) -> dict[str, Any]:
@@ -162,7 +156,7 @@ def test_a_sku_belongs_to_one_variant_of_the_shop(client: FlaskClient, staff: He
 
 def test_only_staff_may_write(client: FlaskClient, make_user: Any, make_product: MakeProduct) -> None:
     product = make_product()
-    customer = headers_of(client, make_user())
+    customer = log_in(client, make_user())
     writes = [
         ("POST", "/api/products"),
         ("PUT", f"/api/products/{product.id}"),

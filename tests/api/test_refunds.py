@@ -12,24 +12,15 @@ from payments import callback_services, callback_tokens, result_services
 from tests import refunds as given
 from tests.daraja import Daraja
 from tests.factories import User, make_order, make_product, make_user
+from tests.logins import Headers, log_in
 from utils import db, metrics
 
-Headers = dict[str, str]
 ACCEPTED = {"ResultCode": 0, "ResultDesc": "Accepted"}
 
 
 @pytest.fixture
-def log_in(client: FlaskClient, daraja: Daraja) -> Callable[[User], Headers]:
-    def run(user: User) -> Headers:
-        answer = client.post("/api/auth/login", json={"username": user.username, "password": user.password})
-        return {"Authorization": f"Bearer {answer.get_json()['access_token']}"}
-
-    return run
-
-
-@pytest.fixture
-def staff(log_in: Callable[[User], Headers]) -> Headers:
-    return log_in(make_user(role="manager"))
+def staff(client: FlaskClient) -> Headers:
+    return log_in(client, make_user(role="manager"))
 
 
 @pytest.fixture
@@ -130,9 +121,9 @@ def test_a_payment_that_is_not_there_or_has_not_come(
         assert refund(opened.get_json()["id"]).get_json()["code"] == "nothing_to_refund"
 
 
-def test_who_may_give_money_back(client: FlaskClient, log_in: Callable[[User], Headers], payment_id: int) -> None:
+def test_who_may_give_money_back(client: FlaskClient, payment_id: int) -> None:
     def ask_as(role: str) -> int:
-        headers = log_in(make_user(role=role))
+        headers = log_in(client, make_user(role=role))
         body = {"amount": 10, "reason": "x"}
         return client.post(f"/api/transactions/{payment_id}/refund", json=body, headers=headers).status_code
 
@@ -144,12 +135,11 @@ def test_customers_see_their_own_refunds_and_staff_all(
     client: FlaskClient,
     staff: Headers,
     buyer: User,
-    log_in: Callable[[User], Headers],
     give_back: Callable[..., Any],
 ) -> None:
     refund = give_back(amount=5).get_json()
     assert "Then settle this refund by hand." in refund["review_reason"]
-    mine, strangers = log_in(buyer), log_in(make_user())
+    mine, strangers = log_in(client, buyer), log_in(client, make_user())
     (own,) = client.get("/api/refunds", headers=mine).get_json()["items"]
     assert own == {**refund, "review_reason": None}  # what staff are to do is not for customers
     assert client.get(f"/api/refunds/{refund['id']}", headers=mine).get_json() == own
@@ -198,7 +188,7 @@ def test_a_person_settles_a_refund_in_review_once(
 
 
 def test_what_staff_do_with_refunds_is_in_the_audit_log(
-    client: FlaskClient, log_in: Callable[[User], Headers], give_back: Callable[..., Any], staff: Headers
+    client: FlaskClient, give_back: Callable[..., Any], staff: Headers
 ) -> None:
     refund = give_back(amount=5).get_json()
     decision = {"status": "failed", "note": "not wanted"}
@@ -280,9 +270,9 @@ def test_what_is_not_json_is_400_and_what_is_too_large_413(
 
 
 def test_a_customer_who_cancels_a_paid_order_reads_review_and_then_refunded(
-    client: FlaskClient, buyer: User, log_in: Callable[[User], Headers], payment_id: int
+    client: FlaskClient, buyer: User, payment_id: int
 ) -> None:
-    mine = log_in(buyer)
+    mine = log_in(client, buyer)
     order_id = client.get(f"/api/transactions/{payment_id}", headers=mine).get_json()["order_id"]
     cancelled = client.post(f"/api/orders/{order_id}/cancel", json={}, headers=mine).get_json()
     assert (cancelled["status"], cancelled["payment_status"], cancelled["refunded"]) == ("cancelled", "review", "0.00")

@@ -31,8 +31,6 @@ from tests.factories import User, make_order, make_product, make_user
 from utils import clock, db, outbox
 from utils.idempotency import Claim
 
-Headers = dict[str, str]
-
 
 @pytest.fixture
 def buyer(daraja: Daraja) -> User:

@@ -12,11 +12,10 @@ from flask.testing import FlaskClient
 from auth import role_services, session_services, user_services
 from auth.session_services import CurrentUser
 from tests.factories import User, make_user
+from tests.logins import Headers, log_in
 from tests.threads import at_once
-from tests.walk import log_in
 from utils.errors import Forbidden, LastAdmin, RoleTaken
 
-Headers = dict[str, str]
 PACKER = {"name": "packer", "description": "Packs parcels", "permissions": ["orders:manage", "orders:read"]}
 
 

@@ -11,9 +11,9 @@ from flask.testing import FlaskClient
 from tests.api.test_auth import bearer
 from tests.conftest import Clock
 from tests.factories import PASSWORD, User, make_user
+from tests.logins import Headers
 
 PATH = "/api/auth/sessions"
-Headers = dict[str, str]
 
 
 @pytest.fixture

@@ -14,12 +14,10 @@ from tests.api.test_roles import told
 from tests.api.test_totp import enter, moment, switch_on
 from tests.conftest import Clock
 from tests.factories import User, make_user
-from tests.walk import log_in
+from tests.logins import Headers, log_in
 from utils import db, outbox
 
 __all__ = ["moment"]  # a fixture
-
-Headers = dict[str, str]
 
 
 @pytest.fixture

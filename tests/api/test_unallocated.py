@@ -12,26 +12,17 @@ from flask.testing import FlaskClient
 from orders.schemas import Order
 from tests.c2b import confirm, money_of, payment_with
 from tests.daraja import Daraja
-from tests.factories import User, make_order, make_product, make_user
+from tests.factories import make_order, make_product, make_user
+from tests.logins import Headers, log_in
 from utils import db
 
-Headers = dict[str, str]
 LIST = "/api/payments/unallocated"
 RECEIPT = "RKL51ZDR4F"
 
 
 @pytest.fixture
-def log_in(client: FlaskClient, daraja: Daraja) -> Callable[[User], Headers]:
-    def run(user: User) -> Headers:
-        answer = client.post("/api/auth/login", json={"username": user.username, "password": user.password})
-        return {"Authorization": f"Bearer {answer.get_json()['access_token']}"}
-
-    return run
-
-
-@pytest.fixture
-def staff(log_in: Callable[[User], Headers]) -> Headers:
-    return log_in(make_user(role="manager"))
+def staff(client: FlaskClient) -> Headers:
+    return log_in(client, make_user(role="manager"))
 
 
 @pytest.fixture
@@ -107,14 +98,13 @@ def test_allocated_money_is_a_payment_of_the_order(allocate: Callable[..., Any],
 )
 def test_who_may_see_and_who_may_move(
     client: FlaskClient,
-    log_in: Callable[[User], Headers],
     allocate: Callable[..., Any],
     order: Order,
     role: str,
     sees: int,
     moves: int,
 ) -> None:
-    headers = log_in(make_user(role=role))
+    headers = log_in(client, make_user(role=role))
     assert client.get(LIST, headers=headers).status_code == sees
     assert allocate(order.id, headers=headers).status_code == moves
 

@@ -11,10 +11,8 @@ from flask.testing import FlaskClient
 
 from app import HANDLERS
 from tests.factories import PASSWORD, User, make_address, make_order, make_product, make_user
-from tests.walk import log_in
+from tests.logins import Headers, log_in
 from utils import db, outbox
-
-Headers = dict[str, str]
 
 
 @pytest.fixture

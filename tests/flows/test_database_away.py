@@ -25,7 +25,8 @@ from werkzeug.test import TestResponse
 import config
 from products import stock_services
 from tests.conftest import ENGINE, Clock, empty
-from tests.factories import PASSWORD, Product, User, make_product, make_user
+from tests.factories import PASSWORD, Product, make_product, make_user
+from tests.logins import log_in
 from utils import checks, db, idempotency, migrations, private_server, web
 
 # PyMySQL leaves the socket of a refused connection to be collected, which Python tells.
@@ -74,11 +75,6 @@ def shop(session_app: APIFlask, server: Server, database_url: str) -> Iterator[F
         db.release()
         db.open_pool(database_url, config.current().DATABASE_POOL_SIZE)
         gc.collect()  # here, where the sockets that the driver left may be told
-
-
-def log_in(client: FlaskClient, user: User) -> dict[str, str]:
-    answer = client.post("/api/auth/login", json={"username": user.username, "password": PASSWORD})
-    return {"Authorization": f"Bearer {answer.get_json()['access_token']}"}
 
 
 def order(client: FlaskClient, headers: dict[str, str], key: str, product: Product) -> TestResponse:

@@ -77,6 +77,24 @@ def test_nothing_of_a_request_leaks_into_the_next(log_at: Callable[..., Any]) ->
     assert "request_id" not in lines()[0]
 
 
+def test_what_is_noted_of_a_request_is_told_by_its_later_lines_alone(log_at: Callable[..., Any]) -> None:
+    lines, logger = log_at("INFO"), log.get_logger("shop")
+    trace.note(user_id=1)  # outside of a request it is nobody's
+    with trace.span("r-4"):
+        logger.info("before")
+        trace.note(user_id=7)
+        logger.info("after")
+        logger.info("of another", user_id=8)
+    with trace.span("r-5"):
+        logger.info("next")
+    assert [(line["request_id"], line.get("user_id")) for line in lines()] == [
+        ("r-4", None),
+        ("r-4", 7),
+        ("r-4", 8),
+        ("r-5", None),
+    ]
+
+
 def test_an_exception_is_one_line_with_its_story(log_at: Callable[..., Any]) -> None:
     lines = log_at("INFO")
     try:
