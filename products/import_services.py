@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import IO
 
 from products import category_path_services, csv_files, drafts, duka, services, shopify
-from products.csv_files import Offer, Problem
+from products.csv_files import Offer, OfferedVariant, Problem
 from products.drafts import Draft, Variant
 from utils import audit, db
 from utils.errors import ShopError, UnreadableFile
@@ -24,6 +24,7 @@ from utils.errors import ShopError, UnreadableFile
 FORMATS: Mapping[str, ModuleType] = {"shopify": shopify, "duka": duka}
 WOOCOMMERCE = {"Type", "SKU", "Name", "Regular price"}
 TELL_EVERY = 200
+TAKEN = "has the SKU of another product, {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ def import_stream(
     """
     summary = Summary()
     lines: dict[str, int] = {}
+    skus: dict[str, str] = {}
     with csv_files.decode(file) as text:
         header, rows = csv_files.read_rows(text)
         for offer in _format_of(header, format_name).read(rows):
@@ -97,7 +99,9 @@ def import_stream(
             if lines.setdefault(offer.slug, offer.line) != offer.line:
                 offer.fields = {}
                 offer.report(offer.line, f"has the same slug as the product of line {lines[offer.slug]}")
+            _leave_out_taken(offer, skus)
             outcome = _import_offer(offer, actor_id, is_trial)
+            skus |= _skus_of(offer) if outcome != "refused" else {}
             summary.products[outcome] += 1
             summary.outcomes.append(Outcome(offer.line, offer.slug, offer.rows, outcome))
             summary.problems += offer.problems
@@ -125,6 +129,26 @@ def _format_of(header: list[str], name: str | None) -> ModuleType:
             return format_module
     wanted = "; ".join(f"{', '.join(sorted(format_module.COLUMNS))}" for format_module in known)
     raise UnreadableFile(f"The first line must name the columns {wanted}; it names {', '.join(header)[:200]}.")
+
+
+def _leave_out_taken(offer: Offer, skus: Mapping[str, str]) -> None:
+    """Leave out what has the SKU of an earlier product of the file: in a trial that one is in no table any more."""
+    for variant in list(offer.variants):
+        taken_by = skus.get(_sku_of(variant))
+        if taken_by and taken_by != offer.slug:
+            offer.report(variant.line, TAKEN.format(taken_by))
+            offer.variants.remove(variant)
+
+
+def _skus_of(offer: Offer) -> dict[str, str]:
+    """Return which SKUs a product of the file has now."""
+    reported = {problem.line for problem in offer.problems}
+    skus = {_sku_of(variant) for variant in offer.variants if variant.line not in reported}
+    return dict.fromkeys(skus - {""}, offer.slug)
+
+
+def _sku_of(variant: OfferedVariant) -> str:
+    return (variant.fields["sku"] or "").casefold()
 
 
 def _import_offer(offer: Offer, actor_id: int | None, is_trial: bool) -> str:
@@ -205,12 +229,12 @@ def _usable_tx(tx: db.Tx, offer: Offer, product_id: int | None) -> tuple[list[Va
     problems: list[Problem] = []
     for variant in offer.variants:
         key = drafts.options_key(variant.fields["options"])
-        sku = (variant.fields["sku"] or "").casefold()
+        sku = _sku_of(variant)
         reasons = [
             (set(variant.fields["options"]) != names, f"must have just these options: {', '.join(names) or 'none'}"),
             (key in options, f"has the same options as line {options.get(key)}"),
             (sku in skus, f"has the same SKU as line {skus.get(sku)}"),
-            (sku in taken, f"has the SKU of another product, {taken.get(sku)}"),
+            (sku in taken, TAKEN.format(taken.get(sku))),
         ]
         reason = next((text for is_so, text in reasons if is_so), None)
         if reason:

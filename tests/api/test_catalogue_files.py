@@ -55,7 +55,8 @@ def test_the_same_file_again_changes_nothing(upload: Callable[..., TestResponse]
 
 
 def test_a_preview_tells_what_an_import_would_and_changes_nothing(upload: Callable[..., TestResponse]) -> None:
-    text = full(TEA, "maji,Maji,,,Drinks,,,MAJI,,0,1", "mkate,,,,,,,,,10,1")
+    coffee_with_the_sku_of_tea = "kahawa,Kahawa,,,Drinks,,,chai,,300.00,5"
+    text = full(TEA, "maji,Maji,,,Drinks,,,MAJI,,0,1", "mkate,,,,,,,,,10,1", coffee_with_the_sku_of_tea)
     before = rows()
     preview = upload(text, dry_run=1).get_json()
     assert rows() == before
@@ -63,8 +64,8 @@ def test_a_preview_tells_what_an_import_would_and_changes_nothing(upload: Callab
     done = upload(text).get_json()
     assert done.pop("dry_run") is False
     assert preview == done
-    assert done["summary"] == {"new": 1, "changed": 0, "unchanged": 0, "refused": 2}
-    assert {problem["line"] for problem in done["problems"]} == {3, 4}
+    assert done["summary"] == {"new": 1, "changed": 0, "unchanged": 0, "refused": 3}
+    assert {problem["line"] for problem in done["problems"]} == {3, 4, 5}
 
 
 def test_whoever_imports_is_told_in_the_movements_and_the_audit_log(
