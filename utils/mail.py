@@ -63,6 +63,10 @@ def _as_file(key: str, message: EmailMessage) -> None:
     folder = config.current().INSTANCE_DIR / "mail"
     folder.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(prefix=".", dir=folder)  # of one's own: two workers may be at the same mail
-    with open(handle, "wb") as file:
-        file.write(bytes(message))
-    os.rename(draft, folder / f"{key}.eml")
+    try:
+        with open(handle, "wb") as file:
+            file.write(bytes(message))
+        os.rename(draft, folder / f"{key}.eml")
+    except OSError:
+        os.unlink(draft)
+        raise

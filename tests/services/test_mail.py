@@ -140,6 +140,14 @@ def test_two_workers_that_write_the_same_mail_leave_one_whole_file(app: APIFlask
     assert (path.name, path.read_text().endswith("\n")) == ("letter-1.eml", True)
 
 
+def test_a_file_that_cannot_be_written_leaves_no_draft(app: APIFlask) -> None:
+    folder = config.current().INSTANCE_DIR / "mail"
+    (folder / "letter-1.eml").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        letter()
+    assert [path.name for path in folder.iterdir()] == ["letter-1.eml"]
+
+
 def test_a_full_mailbox_is_tried_again_later(app: APIFlask, make_user: Callable[..., factories.User]) -> None:
     user = make_user(username="full")
     password_services.ask_for_reset(email=user.email)
