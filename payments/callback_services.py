@@ -23,7 +23,7 @@ logger = log.get_logger(__name__)
 
 LEASE = timedelta(seconds=60)
 APPLIED_AT_ONCE = 50
-WRITTEN_TOGETHER = 50  # bodies of 64 KiB; the server takes 16 MiB in one statement
+WRITTEN_TOGETHER = 50  # bodies of 64 KiB, twice that in hex; the server takes 16 MiB in one statement
 LONGEST_WAIT = timedelta(minutes=30)
 # With MPESA_CONFIRM_BY_QUERY: how often a success that the query has not confirmed is looked at again, and after how
 # long a person does: soon when the query has denied it, in a day when it could not be asked. A genuine one is confirmed

@@ -101,7 +101,8 @@ def import_stream(
                 offer.report(offer.line, f"has the same slug as the product of line {lines[offer.slug]}")
             _leave_out_taken(offer, skus)
             outcome = _import_offer(offer, actor_id, is_trial)
-            skus |= _skus_of(offer) if outcome != "refused" else {}
+            if outcome != "refused":
+                skus |= _skus_of(offer)
             summary.products[outcome] += 1
             summary.outcomes.append(Outcome(offer.line, offer.slug, offer.rows, outcome))
             summary.problems += offer.problems
